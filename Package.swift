@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  // A filter starts in a few milliseconds: runtime libraries that nobody uses are not loaded.
+  .unsafeFlags([
+    "-Xfrontend", "-disable-implicit-concurrency-module-import",
+    "-Xfrontend", "-disable-implicit-string-processing-module-import",
+  ]),
+]
+
+/// A C library as Swift sees it; no logic.
+func binding(_ name: String, links: [String] = []) -> Target {
+  .target(
+    name: name, path: "Sources/Bindings/\(name)", cSettings: [.unsafeFlags(["-O2"])],
+    linkerSettings: links.map { .linkedLibrary($0) })
+}
+
+/// A library module; `uses` is the whole list of modules it may import.
+func library(_ name: String, uses: [Target.Dependency] = []) -> Target {
+  .target(
+    name: name, dependencies: uses, path: "Sources/Libraries/\(name)", swiftSettings: strict)
+}
+
+/// A filter on the shell's path; the folder's name is the command's name.
+func tool(_ name: String, uses: [Target.Dependency] = []) -> Target {
+  .executableTarget(
+    name: name, dependencies: ["Bytes", "JSON", "Posix", "Filter"] + uses,
+    path: "Sources/Tools/\(name)", swiftSettings: strict,
+    linkerSettings: [
+      // An installed tool finds the Swift runtime that was installed beside it.
+      .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/sluice"])
+    ])
+}
+
+/// The unit tests of one library.
+func tests(_ library: String, uses: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(library)Tests", dependencies: [.byName(name: library)] + uses,
+    path: "Tests/\(library)Tests",
+    swiftSettings: [.enableExperimentalFeature("Lifetimes")])
+}
+
+let package = Package(
+  name: "sluice",
+  targets: [
+    // What Swift cannot import by itself.
+    binding("CPosix"),
+    binding("CBytes"),
+    // Libraries, ground floor first.
+    library("Bytes", uses: ["CBytes"]),
+    library("JSON", uses: ["Bytes"]),
+    library("Posix", uses: ["CPosix"]),
+
+    library("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    // Tools.
+    // Tests.
+    tests("Bytes"),
+    tests("JSON", uses: ["Bytes"]),
+    tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
+
+  ]
+)

@@ -1,0 +1,213 @@
+#define _GNU_SOURCE
+#include "cposix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OR_ERRNO(call)                 \
+    do {                               \
+        int result = (call);           \
+        return result < 0 ? -errno : result; \
+    } while (0)
+
+ssize_t cposix_read(int fd, void *buf, size_t len) {
+    ssize_t n = read(fd, buf, len);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t cposix_pread(int fd, void *buf, size_t len, off_t offset) {
+    ssize_t n = pread(fd, buf, len, offset);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t cposix_write(int fd, const void *buf, size_t len) {
+    ssize_t n = write(fd, buf, len);
+    return n < 0 ? -errno : n;
+}
+
+int cposix_open(const char *path, int flags, mode_t mode) {
+    OR_ERRNO(open(path, flags | O_CLOEXEC, mode));
+}
+int cposix_close(int fd) { OR_ERRNO(close(fd)); }
+int cposix_fsync(int fd) { OR_ERRNO(fsync(fd)); }
+int cposix_ftruncate(int fd, off_t length) { OR_ERRNO(ftruncate(fd, length)); }
+int cposix_rename(const char *from, const char *to) { OR_ERRNO(rename(from, to)); }
+int cposix_unlink(const char *path) { OR_ERRNO(unlink(path)); }
+int cposix_mkdir(const char *path, mode_t mode) { OR_ERRNO(mkdir(path, mode)); }
+int cposix_dup2(int from, int to) { OR_ERRNO(dup2(from, to)); }
+int cposix_pipe(int fds[2]) { OR_ERRNO(pipe2(fds, O_CLOEXEC)); }
+int cposix_lock(int fd) { OR_ERRNO(flock(fd, LOCK_EX | LOCK_NB)); }
+int cposix_kill(pid_t pid, int sig) { OR_ERRNO(kill(pid, sig)); }
+
+int cposix_rename_new(const char *from, const char *to) {
+    OR_ERRNO(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
+}
+
+int cposix_poll(int fd, short events, int timeout_ms) {
+    struct pollfd wanted = {.fd = fd, .events = events};
+    OR_ERRNO(poll(&wanted, 1, timeout_ms));
+}
+
+void cposix_grow_pipe(int fd, int bytes) { (void)fcntl(fd, F_SETPIPE_SZ, bytes); }
+
+static void fill_stat(const struct stat *from, struct cposix_stat *out) {
+    out->size = from->st_size;
+    out->mtime_ns = from->st_mtim.tv_sec * 1000000000LL + from->st_mtim.tv_nsec;
+    out->inode = from->st_ino;
+    out->is_directory = S_ISDIR(from->st_mode);
+    out->is_regular = S_ISREG(from->st_mode);
+}
+
+int cposix_fstat(int fd, struct cposix_stat *out) {
+    struct stat found;
+    if (fstat(fd, &found) < 0) return -errno;
+    fill_stat(&found, out);
+    return 0;
+}
+
+int cposix_stat_path(const char *path, struct cposix_stat *out) {
+    struct stat found;
+    if (stat(path, &found) < 0) return -errno;
+    fill_stat(&found, out);
+    return 0;
+}
+
+static volatile sig_atomic_t stop_signal = 0;
+
+/* A system call that blocks just after its caller looked at the flag would never return. So once
+ * asked to stop, the process is interrupted again every second until it has unwound. */
+static void on_alarm(int sig) {
+    (void)sig;
+    alarm(1);
+}
+
+static void on_stop(int sig) {
+    if (stop_signal == 0) stop_signal = sig;
+    alarm(1);
+}
+
+int cposix_signals_install(void) {
+    struct sigaction stop = {.sa_handler = on_stop};
+    struct sigaction again = {.sa_handler = on_alarm};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGALRM);
+    if (sigaction(SIGINT, &stop, NULL) < 0 || sigaction(SIGTERM, &stop, NULL) < 0 ||
+        sigaction(SIGALRM, &again, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0 ||
+        sigprocmask(SIG_UNBLOCK, &wanted, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
+int cposix_stop_signal(void) { return stop_signal; }
+
+void cposix_die_by_signal(int sig) {
+    sigset_t only;
+    signal(sig, SIG_DFL);
+    sigemptyset(&only);
+    sigaddset(&only, sig);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+    raise(sig);
+    _exit(128 + sig);
+}
+
+int cposix_thread_start(pthread_t *thread, void *(*entry)(void *), void *argument) {
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    int result = pthread_create(thread, NULL, entry, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -result;
+}
+
+int cposix_spawn(char *const argv[], const char *variable) {
+    extern char **environ;
+    pid_t pid;
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    if (variable && putenv(strdup(variable)) != 0) return -errno;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE); /* ours is ignored, and that would be inherited */
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    int result = posix_spawnp(&pid, argv[0], NULL, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    return result != 0 ? -result : pid;
+}
+
+int cposix_wait(pid_t pid) {
+    int status;
+    if (waitpid(pid, &status, 0) < 0) return -errno;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int cposix_list(const char *path, void (*each)(const char *name, void *context), void *context) {
+    DIR *directory = opendir(path);
+    if (!directory) return -errno;
+    struct dirent *entry;
+    errno = 0;
+    while ((entry = readdir(directory))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            each(entry->d_name, context);
+        errno = 0;
+    }
+    int failure = errno;
+    closedir(directory);
+    return -failure;
+}
+
+int64_t cposix_now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+int64_t cposix_monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+void cposix_sleep_ns(int64_t ns) {
+    struct timespec wanted = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
+    nanosleep(&wanted, NULL);
+}
+
+int cposix_processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+uint64_t cposix_random(void) {
+    uint64_t value = 0;
+    if (getrandom(&value, sizeof value, 0) != sizeof value) value = (uint64_t)cposix_monotonic_ns();
+    return value;
+}
+
+int cposix_terminal_columns(int fd) {
+    struct winsize size;
+    if (!isatty(fd)) return 0;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}

@@ -1,0 +1,68 @@
+/// Readers of option values; each says what it wanted when it does not get it.
+public enum OptionValue {
+  /// Decimal digits only, no sign; `Int` alone would take `+5`.
+  public static func count(_ text: String, in range: ClosedRange<Int>) throws(UsageError) -> Int {
+    guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+      let value = Int(text), range.contains(value)
+    else {
+      throw UsageError(
+        "\"\(text)\" is not a number between \(range.lowerBound) and \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// One of the words of an enumeration.
+  public static func word<T: RawRepresentable & CaseIterable>(
+    _ text: String, _ type: T.Type
+  ) throws(UsageError) -> T where T.RawValue == String {
+    guard let value = T(rawValue: text) else {
+      let words = T.allCases.map(\.rawValue)
+      throw UsageError("\"\(text)\" is not one of \(words.joined(separator: ", "))")
+    }
+    return value
+  }
+
+  /// Bytes: `65536`, `64KiB`, `8MiB`, `1GB`.
+  public static func size(_ text: String, in range: ClosedRange<Int>) throws(UsageError) -> Int {
+    let units = [
+      ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("kB", 1000),
+      ("KB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("B", 1),
+      ("", 1),
+    ]
+    guard let value = scaled(text, by: units) else {
+      throw UsageError("\"\(text)\" is not a size such as 64KiB, 8MiB or 1GB")
+    }
+    guard range.contains(value) else {
+      throw UsageError(
+        "\"\(text)\" is not between \(range.lowerBound) and \(range.upperBound) bytes")
+    }
+    return value
+  }
+
+  /// Milliseconds: `250ms`, `30s`, `5m`, `24h`, `7d`; a bare `0` is allowed.
+  public static func duration(_ text: String) throws(UsageError) -> Int {
+    if text == "0" { return 0 }
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
+    guard let value = scaled(text, by: units) else {
+      throw UsageError("\"\(text)\" is not a duration such as 250ms, 30s, 24h or 7d")
+    }
+    return value
+  }
+
+  /// A calendar date, `2024-01-31`, that exists.
+  public static func date(_ text: String) throws(UsageError) -> String {
+    guard Timestamp.dayNumber(ofDate: text) != nil else {
+      throw UsageError("\"\(text)\" is not a date such as 2024-01-31")
+    }
+    return text
+  }
+
+  private static func scaled(_ text: String, by units: [(String, Int)]) -> Int? {
+    let digits = text.prefix { ("0"..."9").contains($0) }
+    guard !digits.isEmpty, let number = Int(digits),
+      let unit = units.first(where: { $0.0 == text[digits.endIndex...] })
+    else { return nil }
+    let (value, overflow) = number.multipliedReportingOverflow(by: unit.1)
+    return overflow ? nil : value
+  }
+}

@@ -1,0 +1,206 @@
+internal import Bytes
+
+/// Where and why a text stopped being JSON.
+public struct JSONError: Error, Equatable, CustomStringConvertible {
+  /// What was expected, for example `":"`.
+  public let expected: String
+  /// The offset of the first byte that did not fit.
+  public let offset: Int
+
+  public init(expected: String, offset: Int) {
+    self.expected = expected
+    self.offset = offset
+  }
+
+  public var description: String { "expected \(expected) at byte \(offset)" }
+}
+
+/// What kind of JSON value a text is, by its first byte.
+public enum JSONKind: Sendable {
+  case object, array, string, number, boolean, null
+}
+
+/// Steps over JSON text in place, checking every byte (RFC 8259), without building anything.
+///
+/// It holds no text of its own: each call borrows the same bytes again.
+public struct JSONScanner {
+  /// Deeper nesting than this is refused, so that hostile input cannot exhaust the stack.
+  public static var maxDepth: Int { 512 }
+
+  /// The offset of the next byte to look at.
+  @usableFromInline var position: Int
+  public var offset: Int { position }
+
+  public init(at offset: Int = 0) { position = offset }
+
+  /// Steps over blanks.
+  @inlinable
+  public mutating func skipBlanks(_ text: Span<UInt8>) {
+    while position < text.count {
+      let byte = unsafe text[unchecked: position]
+      guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }
+      position += 1
+    }
+  }
+
+  /// Steps over `byte` if it comes next, after blanks.
+  @inlinable
+  public mutating func skip(_ byte: UInt8, _ text: Span<UInt8>) -> Bool {
+    skipBlanks(text)
+    guard position < text.count, unsafe text[unchecked: position] == byte else { return false }
+    position += 1
+    return true
+  }
+
+  /// Steps over `byte`, which must come next.
+  @inlinable
+  public mutating func expect(_ byte: UInt8, _ text: Span<UInt8>) throws(JSONError) {
+    guard skip(byte, text) else {
+      throw JSONError(expected: "\"\(Character(Unicode.Scalar(byte)))\"", offset: position)
+    }
+  }
+
+  /// The kind of the value that comes next.
+  @inlinable
+  public mutating func kind(_ text: Span<UInt8>) throws(JSONError) -> JSONKind {
+    skipBlanks(text)
+    guard position < text.count else { throw JSONError(expected: "a value", offset: position) }
+    switch unsafe text[unchecked: position] {
+    case UInt8(ascii: "\""): return .string
+    case UInt8(ascii: "{"): return .object
+    case UInt8(ascii: "["): return .array
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
+    case UInt8(ascii: "n"): return .null
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+    default: throw JSONError(expected: "a value", offset: position)
+    }
+  }
+
+  /// Steps over a value and returns where it lies.
+  public mutating func value(
+    _ text: Span<UInt8>, depth: Int = 0
+  ) throws(JSONError) -> Range<Int> {
+    let kind = try kind(text)
+    let start = position
+    switch kind {
+    case .string: _ = try string(text)
+    case .number: try number(text)
+    case .boolean: try word(text[position] == UInt8(ascii: "t") ? "true" : "false", text)
+    case .null: try word("null", text)
+    case .array: try array(text, depth)
+    case .object: try object(text, depth)
+    }
+    return start..<position
+  }
+
+  /// Steps over a string and returns what lies between its quotes, and whether it has escapes.
+  @inlinable
+  public mutating func string(
+    _ text: Span<UInt8>
+  ) throws(JSONError) -> (inside: Range<Int>, escaped: Bool) {
+    skipBlanks(text)
+    guard position < text.count, unsafe text[unchecked: position] == UInt8(ascii: "\"") else {
+      throw JSONError(expected: "a string", offset: position)
+    }
+    var (at, escaped) = (position + 1, false)
+    let start = at
+    while at < text.count {
+      let byte = unsafe text[unchecked: at]
+      if byte == UInt8(ascii: "\"") {
+        position = at + 1
+        return (start..<at, escaped)
+      }
+      if byte < 0x20 { throw JSONError(expected: "no control character in a string", offset: at) }
+      if byte == UInt8(ascii: "\\") {
+        escaped = true
+        at = try Self.escape(text, at)
+      } else {
+        at += 1
+      }
+    }
+    throw JSONError(expected: "the end of a string", offset: text.count)
+  }
+
+  /// The offset behind the escape at `at`.
+  @usableFromInline
+  static func escape(_ text: Span<UInt8>, _ at: Int) throws(JSONError) -> Int {
+    guard at + 1 < text.count else { throw JSONError(expected: "an escape", offset: at) }
+    switch text[at + 1] {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"),
+      UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+      return at + 2
+    case UInt8(ascii: "u"):
+      for index in at + 2..<at + 6 {
+        guard index < text.count, Hex.value(text[index]) != nil else {
+          throw JSONError(expected: "four hexadecimal digits", offset: index)
+        }
+      }
+      return at + 6
+    default: throw JSONError(expected: "an escape", offset: at)
+    }
+  }
+
+  private mutating func word(_ word: StaticString, _ text: Span<UInt8>) throws(JSONError) {
+    let length = word.utf8CodeUnitCount
+    guard text.count - position >= length,
+      text.extracting(position..<position + length).equals(word)
+    else { throw JSONError(expected: "\(word)", offset: position) }
+    position += length
+  }
+
+  private mutating func number(_ text: Span<UInt8>) throws(JSONError) {
+    if text[position] == UInt8(ascii: "-") { position += 1 }
+    if position < text.count, text[position] == UInt8(ascii: "0") {
+      position += 1
+    } else {
+      try digits(text)
+    }
+    if position < text.count, text[position] == UInt8(ascii: ".") {
+      position += 1
+      try digits(text)
+    }
+    guard position < text.count, text[position] | 0x20 == UInt8(ascii: "e") else { return }
+    position += 1
+    if position < text.count,
+      text[position] == UInt8(ascii: "+") || text[position] == UInt8(ascii: "-")
+    {
+      position += 1
+    }
+    try digits(text)
+  }
+
+  private mutating func digits(_ text: Span<UInt8>) throws(JSONError) {
+    let start = position
+    while position < text.count,
+      case UInt8(ascii: "0")...UInt8(ascii: "9") = unsafe text[unchecked: position]
+    {
+      position += 1
+    }
+    if position == start { throw JSONError(expected: "a digit", offset: position) }
+  }
+
+  private mutating func array(_ text: Span<UInt8>, _ depth: Int) throws(JSONError) {
+    try enter(depth)
+    if skip(UInt8(ascii: "]"), text) { return }
+    repeat { _ = try value(text, depth: depth + 1) } while skip(UInt8(ascii: ","), text)
+    try expect(UInt8(ascii: "]"), text)
+  }
+
+  private mutating func object(_ text: Span<UInt8>, _ depth: Int) throws(JSONError) {
+    try enter(depth)
+    if skip(UInt8(ascii: "}"), text) { return }
+    repeat {
+      _ = try string(text)
+      try expect(UInt8(ascii: ":"), text)
+      _ = try value(text, depth: depth + 1)
+    } while skip(UInt8(ascii: ","), text)
+    try expect(UInt8(ascii: "}"), text)
+  }
+
+  private mutating func enter(_ depth: Int) throws(JSONError) {
+    guard depth < Self.maxDepth else {
+      throw JSONError(expected: "no deeper nesting than \(Self.maxDepth)", offset: position)
+    }
+    position += 1
+  }
+}

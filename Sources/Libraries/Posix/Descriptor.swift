@@ -1,0 +1,123 @@
+internal import CPosix
+internal import Glibc
+
+/// A file descriptor somebody else owns: the standard streams, a borrowed file.
+public struct Descriptor: Sendable {
+  public let rawValue: Int32
+  public static let standardInput = Descriptor(rawValue: 0)
+  public static let standardOutput = Descriptor(rawValue: 1)
+  public static let standardError = Descriptor(rawValue: 2)
+
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+
+  /// Reads what is there, at most `capacity` bytes; 0 means end of input.
+  ///
+  /// Throws an error that `isInterrupt` when a stop signal came in while waiting.
+  /// The corresponding C function is `read`.
+  @unsafe
+  public func read(
+    into target: UnsafeMutablePointer<UInt8>, capacity: Int
+  ) throws(SystemError) -> Int {
+    while true {
+      if StopSignal.received != nil { throw .interrupted }
+      let count = unsafe cposix_read(rawValue, target, capacity)
+      if count >= 0 { return count }
+      if count != -Int(EINTR) { throw SystemError(Int32(-count), "could not read input") }
+    }
+  }
+
+  /// Reads into `buffer`; 0 means end of input.
+  public func read(into buffer: inout [UInt8]) throws(SystemError) -> Int {
+    var span = buffer.mutableSpan
+    let capacity = span.count
+    return unsafe try span.withUnsafeMutableBufferPointer { (raw) throws(SystemError) -> Int in
+      guard let base = raw.baseAddress else { return 0 }
+      return unsafe try read(into: base, capacity: capacity)
+    }
+  }
+
+  /// Reads `count` bytes at `offset` of a file; fewer only where the file ends.
+  ///
+  /// The corresponding C function is `pread`.
+  public func read(count: Int, at offset: Int64) throws(SystemError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var filled = 0
+    while filled < count {
+      let result = unsafe bytes.withUnsafeMutableBytes { raw in
+        guard let base = raw.baseAddress else { return 0 }
+        return unsafe cposix_pread(rawValue, base + filled, count - filled, Int(offset) + filled)
+      }
+      if result == 0 { break }
+      if result < 0, result != -Int(EINTR) {
+        throw SystemError(Int32(-result), "could not read input")
+      }
+      filled += max(0, result)
+    }
+    bytes.removeSubrange(filled...)
+    return bytes
+  }
+
+  /// Writes all of `bytes`, however many calls that takes.
+  ///
+  /// The corresponding C function is `write`.
+  public func writeAll(_ bytes: Span<UInt8>) throws(SystemError) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBufferPointer {
+        unsafe cposix_write(rawValue, $0.baseAddress, $0.count)
+      }
+      if count >= 0 {
+        rest = rest.extracting(droppingFirst: count)
+      } else if count != -Int(EINTR) {
+        throw SystemError(Int32(-count), "could not write output")
+      } else if StopSignal.received != nil {
+        throw .interrupted
+      }
+    }
+  }
+
+  /// Writes all of `bytes` with one call, for lines that other processes append to the same file.
+  public func append(_ bytes: Span<UInt8>) throws(SystemError) {
+    let count = unsafe bytes.withUnsafeBufferPointer {
+      unsafe cposix_write(rawValue, $0.baseAddress, $0.count)
+    }
+    guard try checked(count, "could not append") == bytes.count else {
+      throw SystemError(ENOSPC, "could not append the whole line")
+    }
+  }
+
+  /// Waits until there is something to read; `false` after `milliseconds` (-1: wait for ever).
+  public func waitReadable(milliseconds: Int32) throws(SystemError) -> Bool {
+    try wait(for: Int16(POLLIN), milliseconds)
+  }
+
+  /// Waits until something can be written; `false` after `milliseconds` (-1: wait for ever).
+  public func waitWritable(milliseconds: Int32) throws(SystemError) -> Bool {
+    try wait(for: Int16(POLLOUT), milliseconds)
+  }
+
+  private func wait(for events: Int16, _ milliseconds: Int32) throws(SystemError) -> Bool {
+    while true {
+      if StopSignal.received != nil { throw .interrupted }
+      let result = cposix_poll(rawValue, events, milliseconds)
+      if result >= 0 { return result > 0 }
+      if result != -EINTR { throw SystemError(-result, "could not wait") }
+    }
+  }
+
+  /// Asks for a pipe of `bytes`, so that its two ends switch less often; anything else ignores it.
+  public func growPipe(to bytes: Int32) { cposix_grow_pipe(rawValue, bytes) }
+
+  /// The width of the terminal behind it; `nil` when it is none.
+  public var terminalColumns: Int? {
+    let columns = cposix_terminal_columns(rawValue)
+    return columns > 0 ? Int(columns) : nil
+  }
+
+  /// Closes it here and now, so that the reader of a standard stream sees the end.
+  ///
+  /// The corresponding C function is `close`.
+  public func close() throws(SystemError) {
+    _ = try checked(cposix_close(rawValue), "could not close output")
+  }
+}

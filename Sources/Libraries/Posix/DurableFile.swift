@@ -1,0 +1,43 @@
+internal import CPosix
+internal import Glibc
+
+/// A file that appears under its name whole and durable, or not at all.
+///
+/// It is written as `.NAME.PID.partial` beside its place; `publish` makes it durable, renames it,
+/// and makes the rename durable. Dropped without that, it is removed.
+public struct DurableFile: ~Copyable {
+  private let raw: Int32
+  private let partial: String
+  public let path: String
+
+  public init(_ path: String) throws(SystemError) {
+    let folder = Directory.parent(of: path)
+    try Directory.make(folder)
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let partial = "\(folder)/.\(name).\(ProcessIdentity.own).partial"
+    raw = try checked(
+      unsafe cposix_open(partial, O_WRONLY | O_CREAT | O_TRUNC, 0o666),
+      "could not create \"\(partial)\"")
+    self.partial = partial
+    self.path = path
+  }
+
+  public var descriptor: Descriptor { Descriptor(rawValue: raw) }
+
+  /// Makes it durable and gives it its name.
+  ///
+  /// With `replacing` false an existing file stays as it is, and the error `isExisting`.
+  public consuming func publish(replacing: Bool = true) throws(SystemError) {
+    _ = try checked(cposix_fsync(raw), "could not fsync \"\(partial)\"")
+    let result =
+      replacing
+      ? unsafe cposix_rename(partial, path) : unsafe cposix_rename_new(partial, path)
+    _ = try checked(result, "could not rename to \"\(path)\"")
+    try Directory.sync(Directory.parent(of: path))
+  }
+
+  deinit {
+    _ = cposix_close(raw)
+    _ = unsafe cposix_unlink(partial)  // nothing is there any more once it was renamed
+  }
+}

@@ -1,0 +1,54 @@
+internal import CPosix
+internal import Glibc
+
+/// This process.
+public enum ProcessIdentity {
+  public static var own: Int32 { getpid() }
+}
+
+/// A variable of the environment; `nil` when unset.
+public func environment(_ name: String) -> String? {
+  guard let value = unsafe getenv(name) else { return nil }
+  return unsafe String(cString: value)
+}
+
+/// A command that runs beside us.
+public struct ChildProcess: ~Copyable {
+  private let pid: Int32
+
+  /// Starts `command`, found on PATH, with our environment plus `variable` (`NAME=value`).
+  ///
+  /// The corresponding C function is `posix_spawnp`.
+  public init(_ command: [String], variable: String? = nil) throws(SystemError) {
+    var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe arguments.indices { unsafe free(arguments[index]) } }
+    let result = unsafe variable.withOptionalCString { unsafe cposix_spawn(&arguments, $0) }
+    pid = try checked(result, "could not run \"\(command.first ?? "")\"")
+  }
+
+  /// Waits for its end: its exit status, or 128 + the signal that ended it.
+  ///
+  /// A stop signal of ours is passed on to it while we wait.
+  public func wait() throws(SystemError) -> Int32 {
+    var passedOn = false
+    while true {
+      let result = cposix_wait(pid)
+      if result >= 0 { return result }
+      if result != -EINTR { throw SystemError(-result, "could not wait for the command") }
+      if let signal = StopSignal.received, !passedOn {
+        _ = cposix_kill(pid, signal)
+        passedOn = true
+      }
+    }
+  }
+}
+
+extension Optional where Wrapped == String {
+  fileprivate func withOptionalCString<T>(_ body: (UnsafePointer<CChar>?) -> T) -> T {
+    guard let text = self else { return body(nil) }
+    return unsafe text.withCString { unsafe body($0) }
+  }
+}
+
+/// Ends the process; only `Tool.main` calls it, because nothing is cleaned up any more.
+public func endProcess(_ status: Int32) -> Never { exit(status) }

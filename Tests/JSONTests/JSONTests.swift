@@ -1,0 +1,99 @@
+import Bytes
+import JSON
+import Testing
+
+func scan(_ text: String) -> Result<Range<Int>, JSONError> {
+  var scanner = JSONScanner()
+  do throws(JSONError) { return .success(try scanner.value(text.utf8.span)) } catch {
+    return .failure(error)
+  }
+}
+
+@Suite struct JSONScannerTests {
+  static let good =
+    #"{"a": [1, -0.5e+10, true, false, null, "x\"\\\/\b\f\n\r\té"], "": {}, "b":[]}"#
+
+  @Test func stepsOverEveryKindOfValue() throws {
+    #expect(try scan(Self.good).get() == 0..<Self.good.utf8.count)
+  }
+
+  @Test(arguments: 0..<good.utf8.count)
+  func rejectsEveryPrefix(length: Int) {
+    let prefix = String(decoding: Array(Self.good.utf8).prefix(length), as: UTF8.self)
+    #expect(throws: JSONError.self) { try scan(prefix).get() }
+  }
+
+  @Test(arguments: [
+    "01x", "+1", ".5", "-", "1.", "1e", "tru", "nul", "'a'", "[1,]", "{,}", "{\"a\"}", "{a:1}",
+    "\"\u{1}\"", "\"\\x\"", "\"\\u12g4\"", "", " ",
+  ])
+  func rejectsWhatIsNotJSON(text: String) {
+    #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8.span) }
+  }
+
+  @Test func refusesBottomlessNesting() {
+    let deep = String(repeating: "[", count: 100_000)
+    #expect(throws: JSONError.self) { try scan(deep).get() }
+    #expect(throws: JSONError.self) { try JSONValue(parsing: deep.utf8.span) }
+  }
+
+  @Test func survivesRandomBytes() {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<20_000 {
+      var bytes = Array(Self.good.utf8)
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255)
+      }
+      _ = try? JSONValue(parsing: bytes.span)
+      _ = try? Record(parsing: bytes.span)
+    }
+  }
+}
+
+@Suite struct JSONTextTests {
+  @Test func escapesAsPostgreSQLDoes() {
+    var buffer = ByteBuffer()
+    JSONText.appendString("a\"\\\n\r\t\u{8}\u{c}\u{b}\u{1}\u{7f}é", to: &buffer)
+    let text = String(utf8: buffer.span)
+    #expect(text == #""a\"\\\n\r\t\b\f\u000b\u0001\#u{7f}é""#)
+  }
+
+  @Test func undoesEscapes() throws {
+    let value = try JSONValue(parsing: #""\u0041\ud83d\ude00\/\n\u00e9""#.utf8.span)
+    #expect(value == .string("A😀/\né"))
+  }
+
+  @Test(arguments: [#""\ud83d""#, #""\ude00""#, #""\ud83dx""#, #""\ud83d\u0041""#])
+  func refusesHalfASurrogatePair(text: String) {
+    #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8.span) }
+  }
+}
+
+@Suite struct RecordTests {
+  @Test func keepsTheBytesItDoesNotKnow() throws {
+    let line = #"{ "type":"partition" ,"n":1.50, "x" : [ 1 ,2],"u":"\u0041"}"#
+    var record = try Record(parsing: line)
+    record.set("key", "a/\"b")
+    #expect(
+      record.text
+        == #"{"type":"partition","n":1.50,"x" : [ 1 ,2],"u":"\u0041","key":"a/\"b"}"#)
+  }
+
+  @Test func settingAgainReplaces() throws {
+    var record = Record(type: "object")
+    record.set("bytes", 1)
+    record.set("bytes", 2)
+    record.set("gone", true)
+    record.remove("gone")
+    record.set("none", String?.none)
+    #expect(record.text == #"{"type":"object","bytes":2,"none":null}"#)
+    #expect(record.integer("bytes") == 2)
+    #expect(record.string("none") == nil)
+    #expect(record.type == "object")
+  }
+
+  @Test(arguments: ["[]", "{} x", "{\"a\":1", "1", ""])
+  func refusesWhatIsNoObject(text: String) {
+    #expect(throws: JSONError.self) { try Record(parsing: text) }
+  }
+}
