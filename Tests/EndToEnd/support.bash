@@ -100,7 +100,7 @@ eval_locked() {
   local exports directory=$1
   shift
   mkdir -p "$directory"
-  exports=$(flock "$directory" "$@" 3>&-) || return
+  exports=$(flock --close "$directory" "$@" 3>&-) || return
   eval "$exports"
 }
 
