@@ -53,13 +53,16 @@ let package = Package(
     // What Swift cannot import by itself.
     binding("CPosix"),
     binding("CBytes"),
+    binding("CLibPQ"),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
     library("Posix", uses: ["CPosix"]),
 
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
     // Tools.
+    tool("pg-extract-jsonl", uses: ["Postgres"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
