@@ -54,18 +54,24 @@ let package = Package(
     binding("CPosix"),
     binding("CBytes"),
     binding("CLibPQ"),
+    binding("CCrypto", links: ["crypto"]),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
     library("Posix", uses: ["CPosix"]),
 
+    library("Digests", uses: ["Bytes", "CCrypto"]),
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
+    library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
     // Tools.
-    tool("pg-extract-jsonl", uses: ["Postgres"]),
+    tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
+    tool("pg-snapshot", uses: ["Postgres"]),
+    tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
+    tests("Partitioning"),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
 
   ]

@@ -11,7 +11,8 @@ public struct UsageError: Diagnosable, Equatable {
 ///
 /// Parser, `--help`, man page and environment variables all come from this table.
 public struct Flag<Options> {
-  public typealias Setter = (inout Options, String) throws(UsageError) -> Void
+  /// Throws `UsageError`; a closure literal would otherwise have to spell that out each time.
+  public typealias Setter = (inout Options, String) throws -> Void
   public let long: String
   /// Nil where PostgreSQL's clients have no such letter.
   public let short: Character?
@@ -127,13 +128,17 @@ public struct CommandLineParser<Options> {
   private func set(
     _ flag: Flag<Options>, _ value: String, _ options: inout Options
   ) throws(UsageError) {
-    do throws(UsageError) { try flag.set(&options, value) } catch {
-      throw UsageError("option \"--\(flag.long)\": \(error.message)")
+    do { try flag.set(&options, value) } catch {
+      throw UsageError("option \"--\(flag.long)\": \(Self.text(of: error))")
     }
   }
 
   /// Leaves the variables of these flags alone.
   mutating func ignoreVariables(of names: [String]) { given += names }
+
+  private static func text(of error: any Error) -> String {
+    (error as? any Diagnosable)?.message ?? "\(error)"
+  }
 
   /// Applies the variables of flags that the command line does not give.
   ///
@@ -144,8 +149,8 @@ public struct CommandLineParser<Options> {
     for flag in flags where !given.contains(flag.long) {
       guard let value = variable(flag.variable), !value.isEmpty else { continue }
       if flag.value == nil, !["1", "true", "yes", "on"].contains(value.lowercased()) { continue }
-      do throws(UsageError) { try flag.set(&options, value) } catch {
-        throw UsageError("variable \(flag.variable): \(error.message)")
+      do { try flag.set(&options, value) } catch {
+        throw UsageError("variable \(flag.variable): \(Self.text(of: error))")
       }
     }
   }
