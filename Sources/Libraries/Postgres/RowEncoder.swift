@@ -223,7 +223,8 @@ public struct RowEncoder: Sendable {
         continue
       }
       guard unsafe cursor.end - cursor.next >= 2 else {
-        return unsafe cursor.next = unsafe cursor.end
+        unsafe cursor.next = unsafe cursor.end
+        return
       }
       switch unsafe cursor.next[1] {
       case UInt8(ascii: "n"), UInt8(ascii: "r"): buffer.append(UInt8(ascii: " "))
