@@ -53,17 +53,22 @@ let package = Package(
     // What Swift cannot import by itself.
     binding("CPosix"),
     binding("CBytes"),
+    binding("CCurl"),
+    binding("CCrypto", links: ["crypto"]),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
     library("Posix", uses: ["CPosix"]),
 
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "CCurl", "CCrypto"]),
     // Tools.
+    tool("s3put", uses: ["ObjectStore"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    //   tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter"]),
 
   ]
 )
