@@ -54,7 +54,7 @@ let package = Package(
     binding("CPosix"),
     binding("CBytes"),
     binding("CCurl"),
-    binding("CCrypto", links: ["crypto"]),
+    binding("CCrypto"),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
