@@ -55,6 +55,7 @@ let package = Package(
     binding("CBytes"),
     binding("CCurl"),
     binding("CCrypto"),
+    binding("CLibPQ"),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
@@ -64,11 +65,14 @@ let package = Package(
     library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "CCurl", "CCrypto"]),
     // Tools.
     tool("s3put", uses: ["ObjectStore"]),
+    library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
+    // Tools.
+    tool("pg-extract-jsonl", uses: ["Postgres"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
-    //   tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter"]),
+    tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter"]),
 
   ]
 )

@@ -66,6 +66,13 @@ public struct ByteBuffer: ~Copyable {
     _count -= length
   }
 
+  /// Puts another byte in the place of one in use.
+  @inlinable
+  public mutating func replace(at index: Int, with byte: UInt8) {
+    precondition(index >= 0 && index < _count)
+    unsafe base[index] = byte
+  }
+
   /// Makes room for `length` more bytes and returns where they go; `advance` then takes them in.
   @inlinable
   @unsafe
@@ -137,6 +144,15 @@ extension String {
   /// The text of `bytes`; what is not UTF-8 becomes U+FFFD, so only for showing and for names.
   public init(utf8 bytes: Span<UInt8>) {
     self = unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+}
+
+extension String {
+  /// True if `part` stands somewhere in it, byte for byte.
+  public func holds(_ part: String) -> Bool {
+    let (text, wanted) = (Array(utf8), Array(part.utf8))
+    guard wanted.count <= text.count else { return false }
+    return (0...text.count - wanted.count).contains { text[$0...].starts(with: wanted) }
   }
 }
 

@@ -1,0 +1,70 @@
+# Each line is a command that a person could type.
+
+PREFIX = /usr/local
+DESTDIR =
+root = $(DESTDIR)$(PREFIX)
+tools = $(notdir $(wildcard bin/*))
+pages = $(wildcard man/man[157]/*)
+# The Swift runtime libraries that the tools are linked with; none where it is linked statically.
+runtime = $$(ldd $(tools:%=.build/release/%) | sed -n 's/.* => \(.*\/swift\/linux\/.*\) (.*/\1/p' | sort -u)
+
+.PHONY: help setup build test test-versions test-stores test-sanitize demo bench man format lint install clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
+
+setup: ## install what is missing for building and testing
+	@Tests/Support/setup --build --test
+
+build: ## build the tools (bin/ links to them)
+	@Tests/Support/setup --build
+	swift build -c release
+
+test: setup build .build/support/io-faults.so ## run all tests; the last line counts them
+	@Tests/run
+
+test-versions: test-build ## run the end-to-end tests on PostgreSQL 16 and 18
+	@Tests/Support/setup --versions
+	SLUICE_PG_VERSION=16 Tests/run --only e2e
+	SLUICE_PG_VERSION=18 Tests/run --only e2e
+
+test-stores: test-build ## run the end-to-end tests on Ceph's S3 gateway
+	@Tests/Support/setup --stores
+	SLUICE_STORE=ceph Tests/run --only e2e
+
+test-sanitize: build ## run the unit tests under the address and the thread sanitizer
+	swift test --sanitize=address --scratch-path .build/address
+	swift test --sanitize=thread --scratch-path .build/thread
+
+demo: test-build ## archive, verify, drop and restore a partition before your eyes
+	@Tests/Support/demo
+
+bench: test-build ## measure against peers, side by side
+	@Tests/Support/setup --peers
+	@Tests/Benchmarks/run
+
+man: build ## write the manual pages from the option tables
+	man/generate
+
+format: ## format the sources in place
+	swift format --in-place --recursive Package.swift Sources Tests
+
+lint: ## check formatting
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+install: build ## install tools, pipelines and manual pages under PREFIX
+	install -d $(root)/bin $(root)/lib/sluice $(root)/share/man/man1 $(root)/share/man/man5 $(root)/share/man/man7
+	install -s -m 755 $(tools:%=.build/release/%) $(root)/bin
+	install -m 755 $(wildcard pipelines/*) $(root)/bin
+	for library in $(runtime); do install -m 644 "$$library" $(root)/lib/sluice || exit; done
+	for page in $(pages); do install -m 644 "$$page" $(root)/share/man/$$(basename $$(dirname "$$page")) || exit; done
+
+clean: ## remove what was built
+	rm -rf .build
+
+.PHONY: test-build
+test-build: setup build .build/support/io-faults.so
+
+.build/support/io-faults.so: Tests/Support/io-faults.c
+	mkdir -p .build/support
+	cc -std=gnu11 -O1 -Wall -Wextra -fPIC -shared -o $@ $< -ldl

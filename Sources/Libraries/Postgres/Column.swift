@@ -1,0 +1,85 @@
+internal import Posix
+
+/// A column of a relation, as the catalog has it.
+public struct Column: Sendable, Equatable {
+  public let name: String
+  /// As `format_type` writes it, for example `numeric(10,2)`.
+  public let type: String
+  public let notNull: Bool
+  /// True for a column that the server computes: it is read, but cannot be written.
+  public let isGenerated: Bool
+  /// How its COPY text becomes JSON.
+  let encoding: ColumnEncoding
+}
+
+/// A relation that can be read.
+public struct Relation: Sendable {
+  public let schema: String
+  public let name: String
+  /// `r` table, `p` partitioned table, `m` materialized view, `v` view, `f` foreign table.
+  public let kind: Character
+  public let columns: [Column]
+
+  /// Its name as SQL writes it.
+  public var sqlName: String { Quoting.qualified(schema, name) }
+
+  /// Looks up a relation by a name written as in SQL, for example `public."My Table"`.
+  ///
+  /// Throws `PostgresError`, or a `Failure` when there is no such relation (65).
+  public init(named text: String, on connection: borrowing Connection) throws {
+    try self.init("to_regclass($1)", text, shown: text, on: connection)
+  }
+
+  /// Looks up a relation by schema and name.
+  public init(schema: String, name: String, on connection: borrowing Connection) throws {
+    let quoted = Quoting.qualified(schema, name)
+    try self.init("to_regclass($1)", quoted, shown: quoted, on: connection)
+  }
+
+  private init(
+    _ lookup: String, _ argument: String, shown: String, on connection: borrowing Connection
+  ) throws {
+    let found = try connection.query(
+      """
+      SELECT n.nspname, c.relname, c.relkind, c.oid FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = \(lookup)
+      """, [argument])
+    guard found.count == 1, let kind = found.text(0, 2).first else {
+      throw Failure(.badInput, "relation \(shown) does not exist")
+    }
+    guard "rpmvf".contains(kind) else {
+      throw Failure(.badInput, "\(shown) is not a table or view")
+    }
+    schema = found.text(0, 0)
+    name = found.text(0, 1)
+    self.kind = kind
+    columns = try Self.columns(of: found.text(0, 3), on: connection)
+  }
+
+  private static func columns(
+    of oid: String, on connection: borrowing Connection
+  ) throws -> [Column] {
+    let rows = try connection.query(
+      """
+      WITH RECURSIVE base AS (
+        SELECT a.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT b.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
+        FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd')
+      SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+        a.attgenerated <> '', b.oid, b.typtype, b.typelem <> 0 AND b.typlen = -1
+      FROM pg_catalog.pg_attribute a JOIN base b ON b.attnum = a.attnum AND b.typtype <> 'd'
+      WHERE a.attrelid = $1::oid ORDER BY a.attnum
+      """, [oid])
+    return (0..<rows.count).map { row in
+      Column(
+        name: rows.text(row, 0), type: rows.text(row, 1), notNull: rows.boolean(row, 2),
+        isGenerated: rows.boolean(row, 3),
+        encoding: ColumnEncoding(
+          baseType: rows.integer(row, 4) ?? 0, kind: rows.text(row, 5),
+          isArray: rows.boolean(row, 6)))
+    }
+  }
+}

@@ -1,0 +1,233 @@
+public import Bytes
+internal import JSON
+
+/// Turns rows of COPY text into lines of JSON, one object a row.
+///
+/// This is the hot loop of the suite: it must keep up with the server's raw COPY, so it makes no
+/// allocation and no call per value, and looks at eight bytes at a time. COPY and JSON nearly
+/// agree on escapes; a plain run ends at the next byte that either of them treats specially.
+public struct RowEncoder: Sendable {
+  /// What is written around the values of one column.
+  private struct Field: Sendable {
+    let encoding: ColumnEncoding
+    /// `,"name":`, without the comma for the first.
+    let name: [UInt8]
+  }
+
+  private let fields: [Field]
+
+  /// `quoteNumbers` makes every number a string, for readers that would round it.
+  public init(_ columns: [Column], quoteNumbers: Bool = false) {
+    fields = columns.enumerated().map { index, column in
+      var name = ByteBuffer()
+      name.append(index == 0 ? "{" : "," as StaticString)
+      JSONText.appendString(column.name, to: &name)
+      name.append(UInt8(ascii: ":"))
+      let isNumber = column.encoding == .integer || column.encoding == .number
+      return Field(
+        encoding: quoteNumbers && isNumber ? .string : column.encoding,
+        name: [UInt8](copying: name.span))
+    }
+  }
+
+  /// Appends the line for one row, `row` being COPY text with its line feed.
+  ///
+  /// Throws `DecodeError` where the row does not have the columns it should.
+  public func append(_ row: Span<UInt8>, to buffer: inout ByteBuffer) throws(DecodeError) {
+    if fields.isEmpty {
+      buffer.append("{}\n")
+      return
+    }
+    unsafe try row.withUnsafeBufferPointer { (bytes) throws(DecodeError) in
+      guard let start = bytes.baseAddress else {
+        throw DecodeError(expected: "a row", offset: 0)
+      }
+      var cursor = unsafe Cursor(next: start, end: start + bytes.count)
+      for index in fields.indices {
+        unsafe append(fields[index], &cursor, &buffer)
+        let separator = index == fields.count - 1 ? UInt8(ascii: "\n") : UInt8(ascii: "\t")
+        guard unsafe cursor.skip(separator) else {
+          throw unsafe DecodeError(expected: "the end of column \(index + 1)", offset: cursor.next - start)
+        }
+      }
+      guard unsafe cursor.next == cursor.end else {
+        throw unsafe DecodeError(expected: "the end of the row", offset: cursor.next - start)
+      }
+    }
+    buffer.append("}\n")
+  }
+
+  /// Where the loop is in the row.
+  @unsafe
+  struct Cursor {
+    var next: UnsafePointer<UInt8>
+    let end: UnsafePointer<UInt8>
+
+    @inline(__always)
+    mutating func skip(_ byte: UInt8) -> Bool {
+      guard unsafe next < end, unsafe next.pointee == byte else { return false }
+      unsafe next += 1
+      return true
+    }
+
+    /// Steps over `\N` if that is the whole field.
+    @inline(__always)
+    mutating func skipNull() -> Bool {
+      guard unsafe end - next >= 3, unsafe next[0] == UInt8(ascii: "\\"),
+        unsafe next[1] == UInt8(ascii: "N")
+      else { return false }
+      unsafe next += 2
+      return true
+    }
+  }
+
+  @inline(__always)
+  private func append(_ field: Field, _ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    buffer.append(field.name.span)
+    if unsafe cursor.skipNull() { return buffer.append("null") }
+    switch field.encoding {
+    case .integer: unsafe appendText(&cursor, &buffer)
+    case .string:
+      buffer.append(UInt8(ascii: "\""))
+      unsafe appendText(&cursor, &buffer)
+      buffer.append(UInt8(ascii: "\""))
+    case .number: unsafe appendNumber(&cursor, &buffer)
+    case .boolean:
+      let isTrue = unsafe cursor.skip(UInt8(ascii: "t"))
+      if !isTrue { _ = unsafe cursor.skip(UInt8(ascii: "f")) }
+      buffer.append(isTrue ? "true" : "false" as StaticString)
+    case .timestamp: unsafe appendTimestamp(&cursor, &buffer, zone: false)
+    case .timestampWithZone: unsafe appendTimestamp(&cursor, &buffer, zone: true)
+    case .json, .server: unsafe appendJSON(&cursor, &buffer)
+    }
+  }
+
+  /// Copies text up to the end of the field, as the inside of a JSON string.
+  @inline(__always)
+  private func appendText(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    while true {
+      unsafe copyPlain(&cursor, &buffer)
+      guard unsafe cursor.next < cursor.end else { return }
+      let byte = unsafe cursor.next.pointee
+      if byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\n") { return }
+      if byte == UInt8(ascii: "\\") {
+        unsafe appendEscape(&cursor, &buffer)
+      } else {
+        // A quote, or a control character that COPY sends as it is.
+        JSONText.appendEscape(of: byte, to: &buffer)
+        unsafe cursor.next += 1
+      }
+    }
+  }
+
+  /// Copies one escape of COPY; all but `\v` are JSON's too.
+  private func appendEscape(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    guard unsafe cursor.end - cursor.next >= 2 else {
+      unsafe cursor.next = unsafe cursor.end
+      return
+    }
+    let byte = unsafe cursor.next[1]
+    unsafe cursor.next += 2
+    if byte == UInt8(ascii: "v") { return buffer.append(#"\u000b"#) }
+    buffer.append(UInt8(ascii: "\\"))
+    buffer.append(byte)
+  }
+
+  /// Copies bytes up to the next quote, backslash or control character, eight at a time.
+  @inline(__always)
+  private func copyPlain(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highs: UInt64 = 0x8080_8080_8080_8080
+    while true {
+      // A chunk at a time, so that a value of any size needs room only for what it really is.
+      let length = unsafe min(cursor.end - cursor.next, 16 << 10)
+      let target = unsafe buffer.reserve(length)
+      let source = unsafe cursor.next
+      var done = 0
+      while done + 8 <= length {
+        let word = unsafe UnsafeRawPointer(source + done).loadUnaligned(as: UInt64.self)
+        unsafe UnsafeMutableRawPointer(target + done).storeBytes(of: word, as: UInt64.self)
+        let quote = word ^ (ones &* 0x22)
+        let slash = word ^ (ones &* 0x5C)
+        // The lowest bit set marks the first such byte: a borrow disturbs only those above it.
+        let control = (word &- ones &* 0x20) & ~word
+        let special = (control | ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)) & highs
+        if special != 0 {
+          done += special.trailingZeroBitCount >> 3
+          unsafe buffer.advance(by: done)
+          unsafe cursor.next = unsafe source + done
+          return
+        }
+        done += 8
+      }
+      while done < length {
+        let byte = unsafe source[done]
+        if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+          unsafe buffer.advance(by: done)
+          unsafe cursor.next = unsafe source + done
+          return
+        }
+        unsafe target[done] = byte
+        done += 1
+      }
+      unsafe buffer.advance(by: done)
+      unsafe cursor.next = unsafe source + done
+      if unsafe cursor.next == cursor.end { return }
+    }
+  }
+
+  /// A number that JSON can hold goes in as it is; `NaN` and the infinities become strings.
+  @inline(__always)
+  private func appendNumber(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    let first = unsafe cursor.next.pointee
+    let isMinus = first == UInt8(ascii: "-")
+    let second = unsafe isMinus && cursor.end - cursor.next > 1 ? cursor.next[1] : first
+    let isFinite = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(second)
+    if !isFinite { buffer.append(UInt8(ascii: "\"")) }
+    unsafe appendText(&cursor, &buffer)
+    if !isFinite { buffer.append(UInt8(ascii: "\"")) }
+  }
+
+  /// `2024-01-31 12:00:00+00 BC` becomes `2024-01-31T12:00:00+00:00 BC`.
+  private func appendTimestamp(_ cursor: inout Cursor, _ buffer: inout ByteBuffer, zone: Bool) {
+    buffer.append(UInt8(ascii: "\""))
+    let start = buffer.count
+    unsafe appendText(&cursor, &buffer)
+    let length = buffer.count - start
+    if let space = buffer.span.firstIndex(of: UInt8(ascii: " "), from: start), length > 9 {
+      buffer.replace(at: space, with: UInt8(ascii: "T"))
+      if zone { insertMinutes(&buffer, after: space) }
+    }
+    buffer.append(UInt8(ascii: "\""))
+  }
+
+  /// The session's zone is UTC, so the text ends in `+00` or `+00 BC`.
+  private func insertMinutes(_ buffer: inout ByteBuffer, after space: Int) {
+    let isBC = buffer.span[buffer.count - 1] == UInt8(ascii: "C")
+    if isBC { buffer.truncate(to: buffer.count - 3) }
+    buffer.append(":00")
+    if isBC { buffer.append(" BC") }
+  }
+
+  /// Embeds JSON text: COPY's escapes are undone, and line breaks become spaces.
+  private func appendJSON(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    while true {
+      unsafe copyPlain(&cursor, &buffer)
+      guard unsafe cursor.next < cursor.end else { return }
+      let byte = unsafe cursor.next.pointee
+      if byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\n") { return }
+      guard byte == UInt8(ascii: "\\") else {
+        buffer.append(byte)
+        unsafe cursor.next += 1
+        continue
+      }
+      guard unsafe cursor.end - cursor.next >= 2 else { return unsafe cursor.next = unsafe cursor.end }
+      switch unsafe cursor.next[1] {
+      case UInt8(ascii: "n"), UInt8(ascii: "r"): buffer.append(UInt8(ascii: " "))
+      case UInt8(ascii: "t"): buffer.append(UInt8(ascii: "\t"))
+      case let other: buffer.append(other)
+      }
+      unsafe cursor.next += 2
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/*
+ * LD_PRELOAD this, and one chosen call on one chosen path fails.
+ *
+ *     SLUICE_FAULT=CALL:SUBSTRING:N:FAULT
+ *
+ * CALL is write, fsync, rename or close (each with its relatives). Only calls on paths that contain SUBSTRING count,
+ * for a rename the new one. The N-th of them gets the FAULT, an errno's name or KILL; with "N+" those after it too,
+ * as on a full disk. KILL kills the process before the call does anything.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static struct {
+    char call[16], substring[128], fault[16];
+    int nth, from_there_on;
+} plan;
+static atomic_int calls;
+
+__attribute__((constructor)) static void read_plan(void) {
+    const char *text = getenv("SLUICE_FAULT");
+    char plus = 0;
+    if (text == NULL) return;
+    if (sscanf(text, "%15[^:]:%127[^:]:%d%1[+]", plan.call, plan.substring, &plan.nth, &plus) < 3) abort();
+    plan.from_there_on = plus == '+';
+    snprintf(plan.fault, sizeof plan.fault, "%s", strrchr(text, ':') + 1);
+}
+
+static int fault_errno(void) {
+    if (strcmp(plan.fault, "ENOSPC") == 0) return ENOSPC;
+    if (strcmp(plan.fault, "EIO") == 0) return EIO;
+    if (strcmp(plan.fault, "EDQUOT") == 0) return EDQUOT;
+    if (strcmp(plan.fault, "EINTR") == 0) return EINTR;
+    abort();
+}
+
+/* Whether this call is the one to fail; sets errno if so. */
+static int fails(const char *call, const char *path) {
+    if (strcmp(call, plan.call) != 0 || strstr(path, plan.substring) == NULL) return 0;
+    int count = atomic_fetch_add(&calls, 1) + 1;
+    if (count != plan.nth && !(plan.from_there_on && count > plan.nth)) return 0;
+    if (strcmp(plan.fault, "KILL") == 0) kill(getpid(), SIGKILL);
+    errno = fault_errno();
+    return 1;
+}
+
+static int fails_on(const char *call, int fd) {
+    char link[64], path[PATH_MAX];
+    if (strcmp(call, plan.call) != 0) return 0;
+    int saved = errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    errno = saved;
+    if (length < 0) return 0;
+    path[length] = 0;
+    return fails(call, path);
+}
+
+/* The real function behind the one of the same name here. */
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+ssize_t write(int fd, const void *data, size_t size) {
+    return fails_on("write", fd) ? -1 : REAL(write)(fd, data, size);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    return fails_on("write", fd) ? -1 : REAL(writev)(fd, parts, count);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
+    return fails_on("write", fd) ? -1 : REAL(pwrite)(fd, data, size, offset);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
+    return fails_on("write", fd) ? -1 : REAL(pwrite64)(fd, data, size, offset);
+}
+
+int fsync(int fd) {
+    return fails_on("fsync", fd) ? -1 : REAL(fsync)(fd);
+}
+
+int fdatasync(int fd) {
+    return fails_on("fsync", fd) ? -1 : REAL(fdatasync)(fd);
+}
+
+int rename(const char *from, const char *to) {
+    return fails("rename", to) ? -1 : REAL(rename)(from, to);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to) {
+    return fails("rename", to) ? -1 : REAL(renameat)(from_dir, from, to_dir, to);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
+    return fails("rename", to) ? -1 : REAL(renameat2)(from_dir, from, to_dir, to, flags);
+}
+
+/* As on Linux, the descriptor is gone even when closing it fails. */
+int close(int fd) {
+    int failed = fails_on("close", fd);
+    int result = REAL(close)(fd);
+    if (!failed) return result;
+    errno = fault_errno();
+    return -1;
+}
