@@ -53,8 +53,9 @@ let package = Package(
     // What Swift cannot import by itself.
     binding("CPosix"),
     binding("CBytes"),
+    binding("CCurl"),
+    binding("CCrypto"),
     binding("CLibPQ"),
-    binding("CCrypto", links: ["crypto"]),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
@@ -62,6 +63,9 @@ let package = Package(
 
     library("Digests", uses: ["Bytes", "CCrypto"]),
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests", "CCurl"]),
+    // Tools.
+    tool("s3put", uses: ["ObjectStore"]),
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
     library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
     // Tools.
@@ -73,6 +77,7 @@ let package = Package(
     tests("JSON", uses: ["Bytes"]),
     tests("Partitioning"),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
 
   ]
 )

@@ -1,4 +1,5 @@
-/* The digests of libcrypto, without its headers, which Swift would take long to read. */
+/* The digests of libcrypto, loaded when the first one is made: linking it costs each start of a
+ * tool half a millisecond. Its headers stay out of Swift's sight, which would take long over them. */
 #ifndef CCRYPTO_H
 #define CCRYPTO_H
 
