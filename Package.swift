@@ -53,17 +53,21 @@ let package = Package(
     // What Swift cannot import by itself.
     binding("CPosix"),
     binding("CBytes"),
+    binding("CZstd", links: ["zstd"]),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
     library("Posix", uses: ["CPosix"]),
 
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    library("Zstd", uses: ["Bytes", "Posix", "CZstd"]),
     // Tools.
+    tool("zst", uses: ["Zstd"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    tests("Zstd", uses: ["Bytes", "Posix"]),
 
   ]
 )
