@@ -115,10 +115,14 @@ first_failure() {
 }
 
 # Appends standard input, a line, alone and durably.
+# shellcheck disable=SC2094  # it is read before it is written, under the lock
 append_line() {
   local line
   IFS= read -r line || return 1
   {
-    flock 9 && printf '%s\n' "$line" >&9
+    flock 9
+    # A line that a power cut left unfinished must not swallow this one.
+    if [[ -s $1 && $(tail -c 1 "$1" | wc -l) == 0 ]]; then printf '\n' >&9; fi
+    printf '%s\n' "$line" >&9
   } 9>>"$1" && sync "$1"
 }

@@ -1,5 +1,5 @@
-internal import Digests
 internal import Bytes
+internal import Digests
 internal import Filter
 internal import Posix
 

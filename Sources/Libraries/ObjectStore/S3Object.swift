@@ -1,5 +1,5 @@
-internal import Digests
 internal import Bytes
+internal import Digests
 internal import Posix
 
 /// What a HEAD says of an object.

@@ -1,5 +1,5 @@
-internal import Digests
 internal import Bytes
+internal import Digests
 internal import Filter
 internal import Posix
 
@@ -59,7 +59,7 @@ struct S3Put: ~Copyable {
 
   /// What is known of the object, as metadata of the object.
   func metadata(of receipt: Receipt) -> [(name: String, value: String)] {
-    var headers = [(name: String, value: String)]()
+    var headers: [(name: String, value: String)] = []
     func add(_ name: String, _ value: String?) {
       if let value { headers.append(("x-amz-meta-sluice-\(name)", value)) }
     }

@@ -1,5 +1,5 @@
-internal import Digests
 internal import Bytes
+internal import Digests
 internal import Filter
 
 /// What a request is signed with.
