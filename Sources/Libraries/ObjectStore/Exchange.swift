@@ -6,7 +6,9 @@ internal import Posix
 final class Exchange {
   private let target: PartBuffer?
   private let limit: Int
-  let isCancelled: () -> Bool
+  private let isCancelled: () -> Bool
+  /// When `isCancelled` was asked last, on the clock that never jumps.
+  private var asked: Int64 = 0
   private var status = 0
   private var headers: [(name: String, value: String)] = []
   private var body = ByteBuffer()
@@ -54,6 +56,14 @@ final class Exchange {
     }
     body.append(piece)
     return true
+  }
+
+  /// True if the request should end; libcurl asks at every turn, which is too often to look.
+  func isOver() -> Bool {
+    let now = Clock.monotonic()
+    guard now - asked > 100_000_000 else { return false }
+    asked = now
+    return isCancelled()
   }
 
   /// What libcurl's code means to us.
