@@ -64,7 +64,10 @@ let package = Package(
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
     library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "CCurl", "CCrypto"]),
     // Tools.
+    tool("s3get", uses: ["ObjectStore"]),
+    tool("s3ls", uses: ["ObjectStore"]),
     tool("s3put", uses: ["ObjectStore"]),
+    tool("s3rm", uses: ["ObjectStore"]),
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
     // Tools.
     tool("pg-extract-jsonl", uses: ["Postgres"]),

@@ -30,7 +30,19 @@ struct MultipartUpload {
     guard let id = body?["UploadId"], !id.isEmpty else {
       throw Failure(.unavailable, "could not \(request.action)", detail: "the store gave no id")
     }
-    return MultipartUpload(bucket: bucket, key: key, id: id)
+    let upload = MultipartUpload(bucket: bucket, key: key, id: id)
+    // An attempt whose answer was lost may have begun another one.
+    if response.attempts > 1 { removeAll(bucket, key, in: connection.store, except: id) }
+    return upload
+  }
+
+  /// Aborts all unfinished uploads of a key but one, as well as that goes, even if we were asked
+  /// to stop.
+  static func removeAll(_ bucket: String, _ key: String, in store: S3Store, except: String? = nil) {
+    guard let connection = try? S3Connection(store, isCancelled: { false }),
+      let found = try? unfinished(bucket, key, on: connection, retrying: false)
+    else { return }
+    for upload in found where upload.id != except { upload.abort(on: connection) }
   }
 
   /// Sends one part and returns its ETag.
@@ -125,7 +137,10 @@ struct MultipartUpload {
 
   /// Takes the upload and its parts away, even if we were asked to stop.
   func abort(in store: S3Store) {
-    guard let connection = try? S3Connection(store, isCancelled: { false }) else { return }
+    if let connection = try? S3Connection(store, isCancelled: { false }) { abort(on: connection) }
+  }
+
+  private func abort(on connection: borrowing S3Connection) {
     let request = S3Request(
       method: "DELETE", bucket: bucket, key: key, query: [("uploadId", id)],
       action: "abort the upload of \"\(url)\"", stallSeconds: 10)
@@ -143,7 +158,7 @@ struct MultipartUpload {
 
   /// The unfinished uploads of exactly this key.
   static func unfinished(
-    _ bucket: String, _ key: String, on connection: borrowing S3Connection
+    _ bucket: String, _ key: String, on connection: borrowing S3Connection, retrying: Bool = true
   ) throws -> [MultipartUpload] {
     var found: [MultipartUpload] = []
     var markers: [(name: String, value: String)] = []
@@ -152,7 +167,7 @@ struct MultipartUpload {
         method: "GET", bucket: bucket,
         query: [("uploads", ""), ("prefix", key), ("encoding-type", "url")] + markers,
         action: "list the unfinished uploads of \"s3://\(bucket)/\(key)\"")
-      let response = try connection.send(request)
+      let response = try connection.send(request, retrying: retrying)
       guard let body = try? XMLElement(parsing: response.body.span) else { return found }
       let isEncoded = body["EncodingType"] == "url"
       for upload in body.all("Upload") {

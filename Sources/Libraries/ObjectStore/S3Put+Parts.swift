@@ -12,16 +12,16 @@ extension S3Put {
     }
     if options.isDryRun { return try readOnly(parts, &input, queue, known) }
     try removeLeftovers()
-    let upload = try MultipartUpload.begin(
-      bucket, key,
-      headers: options.headers + metadata(sha256: known?.sha256, known?.stages ?? []),
-      on: connection)
     do {
+      let upload = try MultipartUpload.begin(
+        bucket, key,
+        headers: options.headers + metadata(sha256: known?.sha256, known?.stages ?? []),
+        on: connection)
       let etags = try send(parts, &input, queue, upload)
       let receipt = try receipt(of: &input, etags.count, known)
       return try complete(upload, etags, receipt)
     } catch {
-      upload.abort(in: connection.store)
+      MultipartUpload.removeAll(bucket, key, in: connection.store)
       throw error
     }
   }
