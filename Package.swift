@@ -73,6 +73,9 @@ let package = Package(
     tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),
     tool("zst", uses: ["Zstd"]),
     tool("s3put", uses: ["ObjectStore"]),
+    tool("s3get", uses: ["ObjectStore"]),
+    tool("s3ls", uses: ["ObjectStore"]),
+    tool("s3rm", uses: ["ObjectStore"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),

@@ -42,7 +42,7 @@ public struct SHA256: ~Copyable {
   public mutating func update(_ bytes: Span<UInt8>) { digest.update(bytes) }
 
   /// The 32 bytes; nothing can be added after that.
-  public consuming func finish() -> [UInt8] { digest.finish() }
+  public mutating func finish() -> [UInt8] { digest.finish() }
 
   /// The digest of `bytes`.
   public static func of(_ bytes: Span<UInt8>) -> [UInt8] {
@@ -75,7 +75,7 @@ public struct MD5: ~Copyable {
   public mutating func update(_ bytes: Span<UInt8>) { digest.update(bytes) }
 
   /// The 16 bytes; nothing can be added after that.
-  public consuming func finish() -> [UInt8] { digest.finish() }
+  public mutating func finish() -> [UInt8] { digest.finish() }
 
   /// The digest of `bytes`.
   public static func of(_ bytes: Span<UInt8>) -> [UInt8] {

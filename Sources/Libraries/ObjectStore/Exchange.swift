@@ -6,7 +6,9 @@ internal import Posix
 final class Exchange {
   private let target: PartBuffer?
   private let limit: Int
-  let isCancelled: () -> Bool
+  private let isCancelled: () -> Bool
+  /// When `isCancelled` was asked last, on the clock that never jumps.
+  private var asked: Int64 = 0
   private var status = 0
   private var headers: [(name: String, value: String)] = []
   private var body = ByteBuffer()
@@ -40,7 +42,7 @@ final class Exchange {
 
   /// Takes a piece of the body; false when that is more than there may be.
   func take(body piece: Span<UInt8>) -> Bool {
-    if let target, status == 200 || status == 206 {
+    if let target, isWanted(from: target.wantedOffset) {
       guard target.bytes.count + piece.count <= target.capacity else {
         isTooLong = true
         return false
@@ -54,6 +56,25 @@ final class Exchange {
     }
     body.append(piece)
     return true
+  }
+
+  /// True if the body begins with the byte that was asked for.
+  ///
+  /// A store that has no ranges answers with the whole object; some answer 200 to a range.
+  private func isWanted(from offset: Int) -> Bool {
+    guard status == 200 || status == 206 else { return false }
+    guard let range = headers.last(where: { $0.name == "content-range" }) else {
+      return status == 200 && offset == 0
+    }
+    return range.value.hasPrefix("bytes \(offset)-")
+  }
+
+  /// True if the request should end; libcurl asks at every turn, which is too often to look.
+  func isOver() -> Bool {
+    let now = Clock.monotonic()
+    guard now - asked > 100_000_000 else { return false }
+    asked = now
+    return isCancelled()
   }
 
   /// What libcurl's code means to us.

@@ -157,5 +157,5 @@ private func takeHeader(
 private func askWhetherToGoOn(
   _ context: UnsafeMutableRawPointer?, _: curl_off_t, _: curl_off_t, _: curl_off_t, _: curl_off_t
 ) -> Int32 {
-  unsafe exchange(context)?.isCancelled() == true ? 1 : 0
+  unsafe exchange(context)?.isOver() == true ? 1 : 0
 }

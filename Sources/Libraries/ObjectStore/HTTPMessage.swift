@@ -18,6 +18,8 @@ struct HTTPResponse {
   let headers: [(name: String, value: String)]
   /// Empty where the body went to a buffer of the caller's.
   let body: [UInt8]
+  /// How often the request was sent until this came.
+  var attempts = 1
 
   subscript(name: String) -> String? { headers.last { $0.name == name }?.value }
 
@@ -37,6 +39,8 @@ struct TransportError: Error, Equatable {
 final class PartBuffer: @unchecked Sendable {
   var bytes: ByteBuffer
   let capacity: Int
+  /// Which byte of an object an answer must begin with to be taken in here.
+  var wantedOffset = 0
 
   init(capacity: Int) {
     self.capacity = capacity

@@ -49,6 +49,6 @@ struct PutInput: ~Copyable {
     return PartDigest(sha256: part.finish(), crc32c: partCRC)
   }
 
-  /// The digest of all that was read.
-  consuming func finish() -> [UInt8] { sha256.finish() }
+  /// The digest of all that was read; nothing can be read after that.
+  mutating func finish() -> [UInt8] { sha256.finish() }
 }

@@ -51,15 +51,16 @@ struct S3Connection: ~Copyable {
     var corrections = 0
     while true {
       attempts += 1
-      let (response, failure) = try attempt(request, body, target)
-      guard var failure else { return response ?? HTTPResponse(status: 0, headers: [], body: []) }
-      failure.attempts = attempts
-      if corrections < 2, let response, correct(after: failure, response) {
+      var (response, failure) = try attempt(request, body, target)
+      response?.attempts = attempts
+      failure?.attempts = attempts
+      switch (response, failure) {
+      case (let response?, nil): return response
+      case (let response?, let failure?) where corrections < 2 && correct(after: failure, response):
         corrections += 1
-      } else if !failure.isTransient {
-        throw failure
-      } else if try !backoff.wait() {
-        throw failure
+      case (_, let failure?):
+        guard failure.isTransient, try backoff.wait() else { throw failure }
+      case (nil, nil): preconditionFailure("neither an answer nor a failure")
       }
     }
   }

@@ -33,6 +33,13 @@ public struct S3Error: Diagnosable {
     transport = error.kind
   }
 
+  /// One of several things that a single answer of success says did not succeed.
+  init(_ action: String, code: String, text: String?) {
+    (self.action, self.code, self.text) = (action, code, text)
+    status = code == "AccessDenied" ? 403 : 500
+    transport = nil
+  }
+
   private static func code(ofStatus status: Int) -> String {
     switch status {
     case 403: "AccessDenied"
@@ -59,7 +66,8 @@ public struct S3Error: Diagnosable {
     case 200: return !["AccessDenied", "InvalidPart", "NoSuchUpload"].contains(code)
     default:
       return [
-        "RequestTimeout", "SlowDown", "InternalError", "BadDigest", "XAmzContentSHA256Mismatch",
+        "RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "InternalError", "BadDigest",
+        "XAmzContentSHA256Mismatch",
         "OperationAborted", "IncompleteBody",
       ].contains(code)
     }

@@ -153,7 +153,7 @@ final class ExtractOutput: @unchecked Sendable {
 
   func finish(rows: Int) throws {
     var sum: String?
-    if let digest = digest.take() { sum = Hex.encode(digest.finish()) }
+    if var digest = digest.take() { sum = Hex.encode(digest.finish()) }
     log.done(inBytes: 0, outBytes: bytes, rows: rows, outSHA256: sum)
     try Descriptor.standardOutput.close()
   }
