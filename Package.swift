@@ -74,6 +74,7 @@ let package = Package(
     tool("zst", uses: ["Zstd"]),
     tool("s3put", uses: ["ObjectStore"]),
     tool("s3get", uses: ["ObjectStore"]),
+    tool("s3verify", uses: ["Digests", "ObjectStore", "Zstd"]),
     tool("s3ls", uses: ["ObjectStore"]),
     tool("s3rm", uses: ["ObjectStore"]),
     // Tests.
