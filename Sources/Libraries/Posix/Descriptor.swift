@@ -66,13 +66,12 @@ public struct Descriptor: Sendable {
       let count = unsafe rest.withUnsafeBufferPointer {
         unsafe cposix_write(rawValue, $0.baseAddress, $0.count)
       }
-      if count >= 0 {
-        rest = rest.extracting(droppingFirst: count)
-      } else if count != -Int(EINTR) {
+      if count < 0, count != -Int(EINTR) {
         throw SystemError(Int32(-count), "could not write output")
-      } else if StopSignal.received != nil {
-        throw .interrupted
       }
+      rest = rest.extracting(droppingFirst: max(0, count))
+      // A signal that comes when a part was written shortens the write and is no error.
+      if !rest.isEmpty, StopSignal.received != nil { throw .interrupted }
     }
   }
 
