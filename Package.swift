@@ -63,10 +63,12 @@ let package = Package(
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
     // Tools.
     tool("pg-extract-jsonl", uses: ["Postgres"]),
+    tool("pg-load-jsonl", uses: ["Postgres"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
+    tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
 
   ]
 )
