@@ -71,6 +71,7 @@ let package = Package(
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
     tool("pg-snapshot", uses: ["Postgres"]),
     tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),
+    tool("pg-load-jsonl", uses: ["Postgres"]),
     tool("zst", uses: ["Zstd"]),
     tool("s3put", uses: ["ObjectStore"]),
     tool("s3get", uses: ["ObjectStore"]),
@@ -83,6 +84,7 @@ let package = Package(
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
     tests("Zstd", uses: ["Bytes", "Posix"]),
     tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
+    tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
     tests("Partitioning", uses: ["Posix", "Filter"]),
   ]
 )
