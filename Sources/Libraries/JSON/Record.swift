@@ -80,6 +80,13 @@ public struct Record: Sendable {
   public func integer(_ name: String) -> Int? { self[name]?.integer }
   public func boolean(_ name: String) -> Bool? { self[name]?.boolean }
 
+  /// Gives the record another type, in the place of the one it had.
+  public mutating func retype(_ type: String) {
+    let place = members.firstIndex { $0.name == "type" } ?? 0
+    set("type", type)
+    members.insert(members.removeLast(), at: place)
+  }
+
   /// Takes a member away.
   public mutating func remove(_ name: String) { members.removeAll { $0.name == name } }
 

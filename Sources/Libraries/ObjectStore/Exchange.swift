@@ -1,0 +1,96 @@
+internal import Bytes
+internal import CCurl
+internal import Posix
+
+/// One request and its answer as it comes in; a class, because C's callbacks point to it.
+final class Exchange {
+  private let target: PartBuffer?
+  private let limit: Int
+  private let isCancelled: () -> Bool
+  /// When `isCancelled` was asked last, on the clock that never jumps.
+  private var asked: Int64 = 0
+  private var status = 0
+  private var headers: [(name: String, value: String)] = []
+  private var body = ByteBuffer()
+  /// True once more came than was asked for.
+  private var isTooLong = false
+
+  init(target: PartBuffer?, limit: Int, isCancelled: @escaping () -> Bool) {
+    self.target = target
+    self.limit = limit
+    self.isCancelled = isCancelled
+  }
+
+  var response: HTTPResponse {
+    let bytes = [UInt8](copying: body.span)
+    return HTTPResponse(status: status, headers: headers, body: bytes)
+  }
+
+  /// Takes a line of the head: a status line starts it anew, as after `100 Continue`.
+  func take(header line: String) {
+    let line = line.utf8.prefix { $0 != 0x0D && $0 != 0x0A }
+    let text = String(Substring(line))
+    if text.hasPrefix("HTTP/") {
+      let words = text.split(separator: " ")
+      status = words.count > 1 ? Int(words[1]) ?? 0 : 0
+      headers = []
+    } else if let colon = text.firstIndex(of: ":") {
+      let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+      headers.append((text[..<colon].lowercased(), String(value)))
+    }
+  }
+
+  /// Takes a piece of the body; false when that is more than there may be.
+  func take(body piece: Span<UInt8>) -> Bool {
+    if let target, isWanted(from: target.wantedOffset) {
+      guard target.bytes.count + piece.count <= target.capacity else {
+        isTooLong = true
+        return false
+      }
+      target.bytes.append(piece)
+      return true
+    }
+    guard body.count + piece.count <= limit else {
+      isTooLong = true
+      return false
+    }
+    body.append(piece)
+    return true
+  }
+
+  /// True if the body begins with the byte that was asked for.
+  ///
+  /// A store that has no ranges answers with the whole object; some answer 200 to a range.
+  private func isWanted(from offset: Int) -> Bool {
+    guard status == 200 || status == 206 else { return false }
+    guard let range = headers.last(where: { $0.name == "content-range" }) else {
+      return status == 200 && offset == 0
+    }
+    return range.value.hasPrefix("bytes \(offset)-")
+  }
+
+  /// True if the request should end; libcurl asks at every turn, which is too often to look.
+  func isOver() -> Bool {
+    let now = Clock.monotonic()
+    guard now - asked > 100_000_000 else { return false }
+    asked = now
+    return isCancelled()
+  }
+
+  /// What libcurl's code means to us.
+  func error(_ code: CURLcode) -> TransportError {
+    let text = unsafe String(cString: ccurl_easy_strerror(code))
+    let kind: TransportError.Kind =
+      switch code {
+      case CURLE_ABORTED_BY_CALLBACK: StopSignal.received != nil ? .interrupted : .cancelled
+      case CURLE_OPERATION_TIMEDOUT: .timeout
+      case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
+        .unreachable
+      case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE,
+        CURLE_SSL_CONNECT_ERROR, CURLE_WEIRD_SERVER_REPLY, CURLE_HTTP2, CURLE_SEND_FAIL_REWIND:
+        .broken
+      default: .setup
+      }
+    return TransportError(kind: kind, text: isTooLong ? "more came than was asked for" : text)
+  }
+}

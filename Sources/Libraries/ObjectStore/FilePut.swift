@@ -1,0 +1,80 @@
+internal import Bytes
+internal import Filter
+internal import Posix
+
+/// Publishes one stream as a file: whole and durable, or not at all.
+struct FilePut {
+  let path: String
+  let options: PutOptions
+  let upstream: Upstream?
+  let log: JobLog?
+
+  private static var chunkBytes: Int { 1 << 20 }
+
+  /// Reads `input` to its end and publishes it.
+  func run(from input: Descriptor) throws -> Receipt {
+    if options.isDryRun {
+      var receipt = try copy(input, to: nil)
+      let isIdentical = try options.skipIdentical && isThere(receipt)
+      receipt.outcome = isIdentical ? .identical : .dryRun
+      return receipt
+    }
+    let file = try DurableFile(path)
+    try removeLeftovers()
+    var receipt = try copy(input, to: file.descriptor)
+    if options.skipIdentical, try isThere(receipt) {
+      receipt.outcome = .identical
+      return receipt
+    }
+    do throws(SystemError) {
+      try file.publish(replacing: !options.ifNoneMatch)
+    } catch {
+      guard error.isExisting else { throw error }
+      receipt.outcome = .exists
+    }
+    return receipt
+  }
+
+  /// Copies the input to its end and says what it was, once the stages before have finished.
+  private func copy(_ source: Descriptor, to target: Descriptor?) throws -> Receipt {
+    var input = PutInput(source, log: log)
+    let buffer = PartBuffer(capacity: Self.chunkBytes)
+    while !input.isAtEnd {
+      _ = try input.fill(buffer, size: Self.chunkBytes)
+      try target?.writeAll(buffer.bytes.span)
+    }
+    var receipt = Receipt(.file(path: path), .uploaded)
+    receipt.objectBytes = input.byteCount
+    receipt.parts = 1
+    receipt.crc32c = Hex.encode(input.crc32c.value)
+    receipt.stages = try upstream?.finished(received: input.byteCount) ?? []
+    receipt.sha256 = Hex.encode(input.finish())
+    return receipt
+  }
+
+  /// True if the file that is there has the same bytes.
+  private func isThere(_ receipt: Receipt) throws -> Bool {
+    guard let facts = try FileFacts.of(path), facts.isRegular,
+      Int(facts.size) == receipt.objectBytes
+    else { return false }
+    let file = try File(reading: path)
+    var input = PutInput(file.descriptor, log: nil)
+    let buffer = PartBuffer(capacity: Self.chunkBytes)
+    while !input.isAtEnd { _ = try input.fill(buffer, size: Self.chunkBytes) }
+    return Hex.encode(input.finish()) == receipt.sha256
+  }
+
+  /// Removes what killed processes left of the same name.
+  private func removeLeftovers() throws(SystemError) {
+    let folder = Directory.parent(of: path)
+    let name = path.split(separator: "/").last ?? ""
+    let (start, end) = (".\(name).", ".partial")
+    for found in try Directory.names(in: folder) where found.hasPrefix(start) {
+      guard found.hasSuffix(end), found.utf8.count > start.utf8.count + end.utf8.count,
+        let process = Int32(found.dropFirst(start.count).dropLast(end.count)),
+        try FileFacts.of("/proc/\(process)") == nil
+      else { continue }
+      try Directory.remove(file: "\(folder)/\(found)")
+    }
+  }
+}

@@ -1,0 +1,118 @@
+internal import Bytes
+public import Filter
+public import Posix
+
+/// Reads one object to a stream and compares it with what it should be.
+public struct ObjectGet {
+  /// What was delivered.
+  public struct Delivery: Sendable {
+    public let bytes: Int
+    /// Nil where something else was compared.
+    public let sha256: String?
+    /// False when only the size could be compared.
+    public let isVerified: Bool
+  }
+
+  let location: Location
+  let expected: Expectation
+  let concurrency: Int
+  let rangeBytes: Int
+  private let options: S3Options
+  private let log: JobLog?
+
+  public init(
+    _ location: Location, expected: Expectation = Expectation(), concurrency: Int = 4,
+    rangeBytes: Int = 8 << 20, store: S3Options = S3Options(), log: JobLog? = nil
+  ) {
+    self.location = location
+    self.expected = expected
+    self.concurrency = concurrency
+    self.rangeBytes = rangeBytes
+    options = store
+    self.log = log
+  }
+
+  /// Writes the object to `output`; throws when it is not what it should be.
+  public func run(to output: Descriptor) throws -> Delivery {
+    output.growPipe(to: 1 << 20)
+    return try run { try output.writeAll($0) }
+  }
+
+  /// Hands the object to `take`, piece by piece; throws when it is not what it should be.
+  public func run(_ take: @escaping (Span<UInt8>) throws -> Void) throws -> Delivery {
+    switch location {
+    case .file(let path): return try deliver(file: path, to: take)
+    case .s3(let bucket, let key):
+      let get = S3Get(
+        bucket: bucket, key: key, concurrency: concurrency, rangeBytes: rangeBytes,
+        connection: try S3Connection(try S3Store(options)))
+      return try get.run(expected, self, to: take)
+    }
+  }
+
+  private func deliver(
+    file path: String, to take: @escaping (Span<UInt8>) throws -> Void
+  ) throws -> Delivery {
+    let file = try Self.open(path)
+    var sink = DeliverySink(take, expected, log)
+    var buffer = [UInt8](repeating: 0, count: 256 << 10)
+    while true {
+      let count = try file.descriptor.read(into: &buffer)
+      if count == 0 { break }
+      try sink.write(buffer.span.extracting(first: count))
+    }
+    return try sink.finish(location)
+  }
+
+  private static func open(_ path: String) throws -> File {
+    guard try FileFacts.of(path)?.isRegular == true else {
+      throw Failure(.negative, "could not read \"file://\(path)\": there is no such file")
+    }
+    return try File(reading: path)
+  }
+
+  func sink(
+    _ take: @escaping (Span<UInt8>) throws -> Void, _ expected: Expectation
+  ) -> DeliverySink {
+    DeliverySink(take, expected, log)
+  }
+}
+
+/// Where an object goes: to who takes it, and to the comparison.
+struct DeliverySink: ~Copyable {
+  /// Small enough that what was digested is still near when it is written.
+  private static var pieceBytes: Int { 256 << 10 }
+
+  private let take: (Span<UInt8>) throws -> Void
+  private var verifier: Verifier
+  private var progress: Progress?
+
+  init(
+    _ take: @escaping (Span<UInt8>) throws -> Void, _ expected: Expectation, _ log: JobLog?
+  ) {
+    self.take = take
+    verifier = Verifier(expected)
+    progress = log.map { Progress($0) }
+  }
+
+  mutating func write(_ bytes: Span<UInt8>) throws {
+    var rest = bytes
+    while !rest.isEmpty {
+      let piece = rest.extracting(first: min(rest.count, Self.pieceBytes))
+      verifier.update(piece)
+      try take(piece)
+      rest = rest.extracting(droppingFirst: piece.count)
+    }
+    progress?.report(inBytes: verifier.byteCount, outBytes: verifier.byteCount)
+  }
+
+  mutating func finish(_ location: Location) throws(Failure) -> ObjectGet.Delivery {
+    let (difference, sha256) = verifier.finish()
+    if let difference {
+      throw Failure(
+        .badInput, "\"\(location.url)\" is not what it should be", detail: difference)
+    }
+    return ObjectGet.Delivery(
+      bytes: verifier.byteCount, sha256: sha256, isVerified: !verifier.isBlind)
+  }
+}

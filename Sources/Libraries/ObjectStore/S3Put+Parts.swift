@@ -1,0 +1,181 @@
+internal import Bytes
+internal import Digests
+internal import Filter
+internal import Posix
+
+extension S3Put {
+  /// Publishes what does not fit in one part.
+  func putParts(
+    _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
+  ) throws -> Receipt {
+    if options.ifNoneMatch, let object = try connection.head(bucket, key) {
+      return describe(object, .exists)
+    }
+    if options.isDryRun { return try readOnly(parts, &input, queue, known) }
+    try removeLeftovers()
+    do {
+      let upload = try MultipartUpload.begin(
+        bucket, key,
+        headers: options.headers + metadata(sha256: known?.sha256, known?.stages ?? []),
+        on: connection)
+      let etags = try send(parts, &input, queue, upload)
+      let receipt = try receipt(of: &input, etags.count, known)
+      return try complete(upload, etags, receipt)
+    } catch {
+      MultipartUpload.removeAll(bucket, key, in: connection.store)
+      throw error
+    }
+  }
+
+  private func readOnly(
+    _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
+  ) throws -> Receipt {
+    _ = try connection.head(bucket, key)
+    var count = parts.count
+    for part in parts { queue.give(back: part.buffer) }
+    while !input.isAtEnd {
+      let part = try nextPart(count + 1, &input, queue)
+      if part.buffer.bytes.count > 0 { count += 1 }
+      queue.give(back: part.buffer)
+    }
+    var receipt = try receipt(of: &input, count, known)
+    receipt.outcome = .dryRun
+    return receipt
+  }
+
+  /// Reads to the end while threads upload; returns the parts' ETags once all have arrived.
+  private func send(
+    _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue,
+    _ upload: MultipartUpload
+  ) throws -> [String] {
+    var threads = ThreadGroup()
+    do {
+      var count = 0
+      for part in parts { try add(part, &count, queue, upload, &threads) }
+      while !input.isAtEnd {
+        let part = try nextPart(count + 1, &input, queue)
+        try add(part, &count, queue, upload, &threads)
+      }
+      queue.close()
+      let etags = try queue.waitForAll(count)
+      threads.join()
+      return etags
+    } catch {
+      queue.fail(error)
+      threads.join()
+      throw error
+    }
+  }
+
+  private func add(
+    _ part: UploadQueue.Part, _ count: inout Int, _ queue: UploadQueue,
+    _ upload: MultipartUpload, _ threads: inout ThreadGroup
+  ) throws {
+    guard part.buffer.bytes.count > 0 else { return queue.give(back: part.buffer) }
+    count += 1
+    queue.add(part)
+    guard count <= options.concurrency else { return }
+    let store = connection.store
+    try threads.start { Self.upload(from: queue, upload, store) }
+  }
+
+  /// What each of the uploading threads does.
+  private static func upload(from queue: UploadQueue, _ upload: MultipartUpload, _ store: S3Store) {
+    do {
+      let connection = try S3Connection(
+        store, isCancelled: { StopSignal.received != nil || queue.hasFailed })
+      while let part = queue.next() {
+        queue.finished(part, etag: try upload.send(part, on: connection))
+      }
+    } catch {
+      queue.fail(error)
+    }
+  }
+
+  /// What was read, once the stages before have finished.
+  private func receipt(
+    of input: inout PutInput, _ parts: Int, _ known: Known?
+  ) throws -> Receipt {
+    var receipt = Receipt(location, .uploaded)
+    receipt.objectBytes = input.byteCount
+    (receipt.parts, receipt.partBytes) = (parts, options.partBytes)
+    receipt.crc32c = Hex.encode(input.crc32c.value)
+    receipt.stages = try known?.stages ?? upstream?.finished(received: input.byteCount) ?? []
+    receipt.sha256 = Hex.encode(input.finish())
+    if let known, known.sha256 != receipt.sha256 {
+      throw Failure(.io, "the spooled object was not read back as it was written")
+    }
+    return receipt
+  }
+
+  private func complete(
+    _ upload: MultipartUpload, _ etags: [String], _ known: Receipt
+  ) throws -> Receipt {
+    var receipt = known
+    do {
+      receipt.etag = try upload.complete(
+        etags, objectBytes: receipt.objectBytes ?? 0, ifNoneMatch: options.ifNoneMatch,
+        on: connection)
+    } catch let error as S3Error where options.ifNoneMatch && error.isPreconditionFailed {
+      upload.abort(in: connection.store)
+      guard let object = try connection.head(bucket, key) else { throw error }
+      return describe(object, .exists)
+    }
+    return receipt
+  }
+
+  // MARK: - What is there already
+
+  /// True if the object has the bytes that `receipt` tells of.
+  func isIdentical(_ object: S3Object, _ receipt: Receipt) -> Bool {
+    guard object.bytes == receipt.objectBytes else { return false }
+    return object.sha256.map { $0 == receipt.sha256 } ?? (object.md5 == receipt.md5)
+  }
+
+  /// True if the object has the bytes that lie in `spool`.
+  func isIdentical(_ object: S3Object, _ known: Known, _ spool: Descriptor) throws -> Bool {
+    guard object.bytes == known.objectBytes else { return false }
+    if let sha256 = object.sha256 { return sha256 == known.sha256 }
+    let plan = PartPlan(partBytes: object.partBytes ?? options.partBytes)
+    let etags = try md5s(of: spool, plan.sizes(ofObject: known.objectBytes))
+    return object.etag == (etags.count > 1 ? S3Object.etag(ofParts: etags) : etags[0])
+  }
+
+  private func md5s(of spool: Descriptor, _ sizes: [Int]) throws -> [String] {
+    let file = try Self.reopen(spool)
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var digests: [String] = []
+    for size in sizes {
+      var digest = MD5()
+      var left = size
+      while left > 0 {
+        let wanted = min(left, buffer.count)
+        let count = unsafe try buffer.withUnsafeMutableBufferPointer { raw in
+          guard let base = raw.baseAddress else { return 0 }
+          return unsafe try file.descriptor.read(into: base, capacity: wanted)
+        }
+        guard count > 0 else { throw Failure(.io, "the spooled object is cut off") }
+        digest.update(buffer.span.extracting(first: count))
+        left -= count
+      }
+      digests.append(Hex.encode(digest.finish()))
+    }
+    return digests
+  }
+
+  /// A receipt for the object that is there.
+  func describe(
+    _ object: S3Object, _ outcome: Receipt.Outcome, sha256: String? = nil,
+    stages: [Upstream.Stage] = []
+  ) -> Receipt {
+    var receipt = Receipt(location, outcome)
+    receipt.objectBytes = object.bytes
+    receipt.etag = object.etag
+    (receipt.parts, receipt.partBytes) = (object.parts, object.partBytes)
+    receipt.sha256 = sha256 ?? object.sha256
+    receipt.md5 = object.md5
+    receipt.crc32c = object.crc32c
+    receipt.stages = stages
+    return receipt
+  }
+}

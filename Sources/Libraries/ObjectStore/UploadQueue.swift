@@ -1,0 +1,86 @@
+internal import Bytes
+internal import Posix
+
+/// What passes between the thread that reads and those that upload.
+///
+/// A class, because the threads share it. Buffers go round: filled, sent, filled again.
+final class UploadQueue: Sendable {
+  struct Part {
+    let number: Int
+    let buffer: PartBuffer
+    let digest: PartDigest
+  }
+
+  private struct State {
+    var free: [PartBuffer] = []
+    /// Buffers that exist, wherever they are.
+    var buffers = 0
+    var ready: [Part] = []
+    /// By part number, from 1.
+    var etags: [Int: String] = [:]
+    var isClosed = false
+    var failure: (any Error)?
+  }
+
+  private let state = Monitor(State())
+
+  /// A buffer that holds `size` bytes, once one of at most `limit` is free.
+  func takeBuffer(size: Int, limit: Int) throws -> PartBuffer {
+    let result: Result<PartBuffer, any Error> = state.wait { state in
+      if let failure = state.failure { return .failure(failure) }
+      if StopSignal.received != nil { return .failure(SystemError.interrupted) }
+      while let buffer = state.free.popLast() {
+        // One that is too small goes, and one of the right size comes in its place.
+        if buffer.capacity >= size, state.buffers <= limit { return .success(buffer) }
+        state.buffers -= 1
+      }
+      guard state.buffers < limit else { return nil }
+      state.buffers += 1
+      return .success(PartBuffer(capacity: size))
+    }
+    return try result.get()
+  }
+
+  func give(back buffer: PartBuffer) { state.update { $0.free.append(buffer) } }
+
+  func add(_ part: Part) { state.update { $0.ready.append(part) } }
+
+  /// No part comes any more.
+  func close() { state.update { $0.isClosed = true } }
+
+  /// The first failure ends all threads.
+  func fail(_ error: any Error) {
+    state.update { state in
+      if state.failure == nil { state.failure = error }
+    }
+  }
+
+  var hasFailed: Bool { state.update { $0.failure != nil } }
+
+  /// The next part to send; nil when there is none any more.
+  func next() -> Part? {
+    state.wait { (state) -> Part?? in
+      if state.failure != nil || StopSignal.received != nil { return .some(nil) }
+      if !state.ready.isEmpty { return state.ready.removeFirst() }
+      return state.isClosed ? .some(nil) : .none
+    }
+  }
+
+  func finished(_ part: Part, etag: String) {
+    state.update { state in
+      state.etags[part.number] = etag
+      state.free.append(part.buffer)
+    }
+  }
+
+  /// Waits until `count` parts have arrived and returns their ETags, in order.
+  func waitForAll(_ count: Int) throws -> [String] {
+    let result: Result<[String], any Error> = state.wait { state in
+      if let failure = state.failure { return .failure(failure) }
+      if StopSignal.received != nil { return .failure(SystemError.interrupted) }
+      guard state.etags.count == count else { return nil }
+      return .success((1...count).compactMap { state.etags[$0] })
+    }
+    return try result.get()
+  }
+}
