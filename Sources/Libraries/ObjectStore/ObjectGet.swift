@@ -21,8 +21,8 @@ public struct ObjectGet {
   private let log: JobLog?
 
   public init(
-    _ location: Location, expected: Expectation = Expectation(), concurrency: Int = 4,
-    rangeBytes: Int = 8 << 20, store: S3Options = S3Options(), log: JobLog? = nil
+    _ location: Location, expected: Expectation = Expectation(), concurrency: Int = 2,
+    rangeBytes: Int = PartPlan.defaultPartBytes, store: S3Options = S3Options(), log: JobLog? = nil
   ) {
     self.location = location
     self.expected = expected
