@@ -22,7 +22,7 @@ setup_file() { start_postgres; }
 
 # The lines between .nf and .fi under EXAMPLES, as a person would type them.
 examples() {
-  awk '/^\.SH/ { inside = /EXAMPLES/ } inside && /^\.fi/ { code = 0 } inside && code; inside && /^\.nf/ { code = 1 }' "$1" |
+  awk '/^\.SH/ { inside = /EXAMPLES/ } inside && /^\.(fi|EE)/ { code = 0 } inside && code; inside && /^\.(nf|EX)/ { code = 1 }' "$1" |
     sed 's/\\-/-/g; s/\\e/\\/g; s/\\&//g'
 }
 
