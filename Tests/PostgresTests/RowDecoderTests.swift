@@ -37,12 +37,16 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
 
 @Suite struct RowDecoderValueTests {
   @Test(arguments: [
-    ("null", #"\N"#), ("1", "1"), ("-0.5e+10", "-0.5e+10"), ("9007199254740993", "9007199254740993"),
+    ("null", #"\N"#), ("1", "1"), ("-0.5e+10", "-0.5e+10"),
+    ("9007199254740993", "9007199254740993"),
     ("0", "0"), ("1E5", "1E5"), ("true", "true"), ("false", "false"), (#""""#, ""),
     (#""a\"b\/c""#, #"a"b/c"#), (#""\\N""#, #"\\N"#), (#""\b\f\n\r\t\\""#, #"\b\f\n\r\t\\"#),
     (#""\u0001\u000a\u000d\u0009\u005c\u00e9\u20ac""#, "\u{1}\\n\\r\\t\\\\é€"),
-    (#""\ud83d\ude00""#, "😀"), (#""a long run of plain bytes é, quoted \" at the end""#,
-      #"a long run of plain bytes é, quoted " at the end"#), (#""\\.""#, #"\\."#),
+    (#""\ud83d\ude00""#, "😀"),
+    (
+      #""a long run of plain bytes é, quoted \" at the end""#,
+      #"a long run of plain bytes é, quoted " at the end"#
+    ), (#""\\.""#, #"\\."#),
   ])
   func scalars(json: String, text: String) throws {
     #expect(try value(json, .scalar) == text)
@@ -69,7 +73,8 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
 
   @Test func jsonStopsAtItsMember() throws {
     let line = #"{"a":{"b":[1,2]},"b":2}"#
-    #expect(try decode([line, line], plan([.json, .scalar])) == "{\"b\":[1,2]}\t2\n{\"b\":[1,2]}\t2\n")
+    #expect(
+      try decode([line, line], plan([.json, .scalar])) == "{\"b\":[1,2]}\t2\n{\"b\":[1,2]}\t2\n")
   }
 
   static let integers = ValueShape.array(.scalar, delimiter: 0x2C)
@@ -78,23 +83,38 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
   ])
 
   @Test(arguments: [
-    ("null", integers, #"\N"#), ("[]", integers, "{}"), ("[1,null,-2.5]", integers, "{1,NULL,-2.5}"),
-    ("[[1,2],[3,4]]", integers, "{{1,2},{3,4}}"), (#"["a","",null,"NULL"]"#, integers,
-      #"{"a","",NULL,"NULL"}"#), (#"["\"\\\n"]"#, integers, #"{"\\"\\\\\n"}"#),
+    ("null", integers, #"\N"#), ("[]", integers, "{}"),
+    ("[1,null,-2.5]", integers, "{1,NULL,-2.5}"),
+    ("[[1,2],[3,4]]", integers, "{{1,2},{3,4}}"),
+    (
+      #"["a","",null,"NULL"]"#, integers,
+      #"{"a","",NULL,"NULL"}"#
+    ), (#"["\"\\\n"]"#, integers, #"{"\\"\\\\\n"}"#),
     ("[ 1 , true ]", integers, "{1,true}"), (#""{1,2}""#, integers, "{1,2}"),
     ("[\"(1,2)\"]", .array(.scalar, delimiter: 0x3B), #"{"(1,2)"}"#),
     ("[1,2]", .array(.scalar, delimiter: 0x3B), "{1;2}"),
-    ("[[1],[2,3],null,\"s\",4]", .array(.json, delimiter: 0x2C),
-      #"{"[1]","[2,3]",NULL,"\\"s\\"","4"}"#),
+    (
+      "[[1],[2,3],null,\"s\",4]", .array(.json, delimiter: 0x2C),
+      #"{"[1]","[2,3]",NULL,"\\"s\\"","4"}"#
+    ),
     ("[[1],[2,3]]", .array(integers, delimiter: 0x2C), #"{"{1}","{2,3}"}"#),
-    ("[1,2]", .vector, "1 2"), ("[]", .vector, ""), ("[[1,2],[]]", .array(.vector, delimiter: 0x2C),
-      #"{"1 2",""}"#),
-    (#"{"x":1,"y z":[1,2]}"#, pair, #"(1,"{1,2}")"#), (#"{"y z":null,"x":"a \"b\""}"#, pair,
-      #"("a \\"b\\"",)"#), (#"{"x":"","y z":[]}"#, pair, #"("","{}")"#),
-    (#"[{"x":"a","y z":["b"]}]"#, .array(pair, delimiter: 0x2C),
-      #"{"(\\"a\\",\\"{\\\\\\"b\\\\\\"}\\")"}"#),
+    ("[1,2]", .vector, "1 2"), ("[]", .vector, ""),
+    (
+      "[[1,2],[]]", .array(.vector, delimiter: 0x2C),
+      #"{"1 2",""}"#
+    ),
+    (#"{"x":1,"y z":[1,2]}"#, pair, #"(1,"{1,2}")"#),
+    (
+      #"{"y z":null,"x":"a \"b\""}"#, pair,
+      #"("a \\"b\\"",)"#
+    ), (#"{"x":"","y z":[]}"#, pair, #"("","{}")"#),
+    (
+      #"[{"x":"a","y z":["b"]}]"#, .array(pair, delimiter: 0x2C),
+      #"{"(\\"a\\",\\"{\\\\\\"b\\\\\\"}\\")"}"#
+    ),
     (#"{"k":"v","\"":null}"#, .hstore, #""k"=>"v", "\\""=>NULL"#),
-    (#"{"type":"Point"}"#, .foreign, #"{"type":"Point"}"#), (#""POINT(1 2)""#, .foreign, "POINT(1 2)"),
+    (#"{"type":"Point"}"#, .foreign, #"{"type":"Point"}"#),
+    (#""POINT(1 2)""#, .foreign, "POINT(1 2)"),
   ])
   func nested(json: String, shape: ValueShape, text: String) throws {
     #expect(try value(json, shape) == text)
@@ -138,10 +158,12 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
   }
 
   @Test(arguments: [
-    (#"{"a":1}"#, "b", "member is missing"), (#"{"a":1,"b":2,"a":3}"#, "a", "member is there twice"),
+    (#"{"a":1}"#, "b", "member is missing"),
+    (#"{"a":1,"b":2,"a":3}"#, "a", "member is there twice"),
     (#"{"a":1,"b":[]}"#, "b", "expected a string, number or boolean, found an array"),
     (#"{"a":1,"b":2,"z":3}"#, nil, #"unknown member "z""#), ("[]", nil, "expected an object"),
-    ("", nil, "expected a value at byte 0"), (#"{"a":1,"b":2} x"#, nil, "expected nothing more at byte 14"),
+    ("", nil, "expected a value at byte 0"),
+    (#"{"a":1,"b":2} x"#, nil, "expected nothing more at byte 14"),
     (#"{"a":1,"b":2"#, nil, #"expected "}" at byte 12"#),
     (#"{"a":1,"b":"\u0000"}"#, "b", #"\u0000 cannot be stored as text"#),
   ])
@@ -155,7 +177,8 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
   @Test func missingMembersAreNullsWhereThatIsAskedFor() throws {
     let lines = [#"{"b":1}"#, #"{"a":2,"b":3}"#, "{\"b\":4}", "{}"]
     #expect(
-      try decode(lines, plan([.scalar, .scalar], missing: .null)) == "1\t\\N\n3\t2\n4\t\\N\n\\N\t\\N\n")
+      try decode(lines, plan([.scalar, .scalar], missing: .null))
+        == "1\t\\N\n3\t2\n4\t\\N\n\\N\t\\N\n")
     #expect(try decode(["{}"], plan([.scalar, .scalar], missing: .null)) == "\\N\t\\N\n")
   }
 
@@ -170,7 +193,9 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
   @Test func unknownAndComputedMembersArePassedOver() throws {
     let lines = [#"{"z":[{}],"a":1,"made":"x"}"#, #"{"z":7,"a":2,"made":null}"#, #"{"a":3}"#]
     #expect(try decode(lines, plan([.scalar], ignoresUnknown: true)) == "1\n2\n3\n")
-    #expect(throws: RowError.self) { try decode([#"{"z":[}],"a":1}"#], plan([.scalar], ignoresUnknown: true)) }
+    #expect(throws: RowError.self) {
+      try decode([#"{"z":[}],"a":1}"#], plan([.scalar], ignoresUnknown: true))
+    }
   }
 
   @Test func namesThatLookEqualAreDifferent() {
@@ -196,7 +221,8 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
       var bytes = Array(Self.good.utf8)
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
         bytes[Int.random(in: 0..<bytes.count, using: &generator)] =
-          Bool.random(using: &generator) ? .random(in: 0...255) : Array(#"{}[],":\un0"#.utf8).randomElement()!
+          Bool.random(using: &generator)
+          ? .random(in: 0...255) : Array(#"{}[],":\un0"#.utf8).randomElement()!
       }
       out.removeAll()
       guard (try? decoder.append(bytes.span, to: &out)) != nil else { continue }
@@ -214,7 +240,8 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
 
 @Suite struct CopyPlaceTests {
   @Test(arguments: [
-    (#"COPY t, line 17, column a b: "x""#, 17, "a b", #""x""#), ("COPY t, line 2: \"1\t2\"", 2, nil, "\"1\t2\""),
+    (#"COPY t, line 17, column a b: "x""#, 17, "a b", #""x""#),
+    ("COPY t, line 2: \"1\t2\"", 2, nil, "\"1\t2\""),
     ("COPY t, line 3", 3, nil, nil), ("COPY t, Zeile 4, Spalte a: »x«", 4, nil, "»x«"),
     ("SQL function \"f\"\nCOPY t, line 5, column b: null input", 5, "b", "null input"),
   ])

@@ -157,6 +157,23 @@ int cposix_spawn(char *const argv[], const char *variable) {
     return result != 0 ? -result : pid;
 }
 
+int cposix_spawn_reading(char *const argv[], int *out) {
+    extern char **environ;
+    int ends[2];
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    int result = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (result != 0) close(ends[0]);
+    *out = ends[0];
+    return result != 0 ? -result : pid;
+}
+
 int cposix_wait(pid_t pid) {
     int status;
     if (waitpid(pid, &status, 0) < 0) return -errno;

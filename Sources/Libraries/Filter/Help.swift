@@ -16,7 +16,7 @@ extension Tool {
       for line in lines.dropFirst() { text += indent + line + "\n" }
     }
     return text
-      + "\nEvery option can also be given as a variable, SLUICE_<OPTION>; see \(name)(1).\n"
+      + "\nEach option can also be given as a variable, SLUICE_<OPTION>; see sluice(7).\n"
   }
 
   private static var indent: String { String(repeating: " ", count: 29) }

@@ -13,6 +13,9 @@ public struct ObjectGet {
     public let isVerified: Bool
   }
 
+  /// Three of them and the rest of the process fit in 64 MiB.
+  public static var defaultRangeBytes: Int { 14 << 20 }
+
   let location: Location
   let expected: Expectation
   let concurrency: Int
@@ -21,8 +24,9 @@ public struct ObjectGet {
   private let log: JobLog?
 
   public init(
-    _ location: Location, expected: Expectation = Expectation(), concurrency: Int = 4,
-    rangeBytes: Int = 8 << 20, store: S3Options = S3Options(), log: JobLog? = nil
+    _ location: Location, expected: Expectation = Expectation(), concurrency: Int = 3,
+    rangeBytes: Int = ObjectGet.defaultRangeBytes, store: S3Options = S3Options(),
+    log: JobLog? = nil
   ) {
     self.location = location
     self.expected = expected

@@ -6,7 +6,7 @@ public struct PartPlan: Equatable, Sendable {
   /// What S3 allows.
   public static var maxParts: Int { 10_000 }
   public static var maxObjectBytes: Int { 5 << 40 }
-  public static var defaultPartBytes: Int { 8 << 20 }
+  public static var defaultPartBytes: Int { 20 << 20 }
   private static var largestPartBytes: Int { 1 << 30 }
   private static var plainParts: Int { 1024 }
   private static var partsPerStep: Int { 512 }
@@ -38,6 +38,6 @@ public struct PartPlan: Equatable, Sendable {
   }
 
   /// How many buffers of the size of part `number` a budget allows; never less than two, one to
-  /// fill and one to send.
+  /// fill and one to send. Filling is quick, so no buffer is set aside for it.
   func buffers(forPart number: Int, budget: Int) -> Int { max(2, budget / size(ofPart: number)) }
 }

@@ -30,6 +30,13 @@ struct Profile: Sendable {
     files[name] == nil ? nil : Profile(name: name, files: files)
   }
 
+  /// The same profile, as if it did not have that setting.
+  func without(_ key: String) -> Profile {
+    var files = files
+    files[name]?[key] = nil
+    return Profile(name: name, files: files)
+  }
+
   /// A variable of the environment; empty counts as unset.
   static func variable(_ name: String) -> String? {
     environment(name).flatMap { $0.isEmpty ? nil : $0 }

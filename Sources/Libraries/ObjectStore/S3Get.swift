@@ -40,7 +40,7 @@ struct S3Get: ~Copyable {
   private func deliver(_ object: S3Object, to sink: inout DeliverySink) throws {
     let count = (object.bytes + rangeBytes - 1) / rangeBytes
     let queue = RangeQueue(
-      count: count, window: concurrency + 1, bufferBytes: min(rangeBytes, object.bytes))
+      count: count, window: max(2, concurrency), bufferBytes: min(rangeBytes, object.bytes))
     let fetch = RangeFetch(bucket: bucket, key: key, object: object, rangeBytes: rangeBytes)
     let store = connection.store
     var threads = ThreadGroup()

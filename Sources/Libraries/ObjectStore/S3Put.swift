@@ -22,11 +22,13 @@ struct S3Put: ~Copyable {
   var location: Location { .s3(bucket: bucket, key: key) }
   var plan: PartPlan { PartPlan(partBytes: options.partBytes) }
   /// The memory that parts on their way may take.
-  var budgetBytes: Int { options.partBytes * (options.concurrency + 1) }
+  var budgetBytes: Int { options.partBytes * options.concurrency }
 
   /// Reads `input` to its end and publishes it.
   func run(from input: Descriptor) throws -> Receipt {
-    guard let folder = options.spool else { return try put(PutInput(input, log: log), nil) }
+    guard let folder = options.spool else {
+      return try put(reading(input, log), nil)
+    }
     let spool = try File(scratchIn: folder)
     let known = try hold(input, in: spool.descriptor)
     if options.skipIdentical, let object = try connection.head(bucket, key),
@@ -36,7 +38,11 @@ struct S3Put: ~Copyable {
       return describe(object, .identical, sha256: known.sha256, stages: known.stages)
     }
     let again = try Self.reopen(spool.descriptor)
-    return try put(PutInput(again.descriptor, log: nil), known)
+    return try put(reading(again.descriptor, nil), known)
+  }
+
+  private func reading(_ source: Descriptor, _ log: JobLog?) -> PutInput {
+    PutInput(source, log: log, partBytes: options.partBytes)
   }
 
   /// The same file once more, from its start; it has no name any more to open it by.

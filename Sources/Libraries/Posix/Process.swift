@@ -26,6 +26,29 @@ public struct ChildProcess: ~Copyable {
     pid = try checked(result, "could not run \"\(command.first ?? "")\"")
   }
 
+  /// Runs `command` and returns what it printed, at most `limit` bytes.
+  ///
+  /// Throws when it fails or prints more.
+  public static func output(of command: [String], limit: Int) throws -> [UInt8] {
+    var arguments = unsafe command.map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe arguments.indices { unsafe free(arguments[index]) } }
+    var out: Int32 = -1
+    let pid = try checked(
+      unsafe cposix_spawn_reading(&arguments, &out), "could not run \"\(command.first ?? "")\"")
+    defer { _ = cposix_close(out) }
+    var (bytes, chunk) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
+    while bytes.count <= limit {
+      let count = try Descriptor(rawValue: out).read(into: &chunk)
+      if count == 0 { break }
+      bytes += chunk[..<count]
+    }
+    let status = cposix_wait(pid)
+    guard status == 0, bytes.count <= limit else {
+      throw Failure(.notPermitted, "a command that was to print something ended with \(status)")
+    }
+    return bytes
+  }
+
   /// Waits for its end: its exit status, or 128 + the signal that ended it.
   ///
   /// A stop signal of ours is passed on to it while we wait.

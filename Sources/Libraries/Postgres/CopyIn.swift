@@ -13,15 +13,21 @@ extension Connection {
     }
   }
 
-  /// Sends rows in COPY text and returns when all of it is with the kernel.
+  /// Sends rows in COPY text and returns when all of it is with the kernel; true when the server
+  /// had something to say meanwhile, which during a COPY is mostly that it failed.
   ///
+  /// libpq would tell of that only at the end of the rows. It takes in what the server says, out
+  /// of sight, when a write does not fit: hence the look before each, and pieces that mostly fit.
   /// The corresponding C functions are `PQputCopyData` and `PQflush`.
-  borrowing func sendCopyIn(_ rows: Span<UInt8>) throws {
+  borrowing func sendCopyIn(_ rows: Span<UInt8>) throws -> Bool {
+    let socket = unsafe Descriptor(rawValue: PQsocket(handle))
+    var hasSpoken = false
     var rest = rows
     while !rest.isEmpty {
-      // libpq copies what it is given, so the pieces bound its memory.
-      let piece = rest.extracting(first: Int(environment("PIECE") ?? "") ?? 1 << 20)
+      let piece = rest.extracting(first: 64 << 10)
       rest = rest.extracting(droppingFirst: piece.count)
+      if try socket.waitReadable(milliseconds: 0) { hasSpoken = true }
+      _ = try socket.waitWritable(milliseconds: -1)
       let sent = unsafe piece.withUnsafeBytes { bytes in
         unsafe PQputCopyData(
           handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
@@ -29,11 +35,7 @@ extension Connection {
       guard sent == 1 else { throw unsafe PostgresError(connection: handle) }
       try flush()
     }
-  }
-
-  /// True when the server has something to say, which during a COPY is mostly that it failed.
-  borrowing func hasWord() throws -> Bool {
-    try unsafe Descriptor(rawValue: PQsocket(handle)).waitReadable(milliseconds: 0)
+    return hasSpoken
   }
 
   /// Ends the rows; the number that the server took, or its error.

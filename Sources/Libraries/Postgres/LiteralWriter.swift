@@ -47,12 +47,10 @@ struct LiteralWriter: ~Copyable {
     case .foreign where kind == .object || kind == .array: out.append(value)
     case .scalar, .foreign: try appendScalar(value, kind)
     case .array(let element, let delimiter):
-      
       if try isNested(kind, .array, value) { try appendArray(value, element, delimiter) }
     case .vector:
       if try isNested(kind, .array, value) { try appendVector(value) }
     case .composite(let attributes):
-      
       if try isNested(kind, .object, value) { try appendComposite(value, attributes) }
     case .hstore:
       if try isNested(kind, .object, value) { try appendPairs(value) }

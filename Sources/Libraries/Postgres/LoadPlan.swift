@@ -16,8 +16,9 @@ public struct LoadPlan: Sendable {
   public var missing: Missing
   public var ignoresUnknown: Bool
   public var storage = Storage.usual
-  /// The index of each column by name; nil for the names of computed ones. Keyed by bytes, since
-  /// Swift holds some different names for equal.
+  /// The index of each column by name; nil for the names of computed ones.
+  ///
+  /// Keyed by bytes, since Swift takes some names for equal that are not.
   private let index: [[UInt8]: Int?]
 
   /// Reads from the catalog how values of the relation's types are written.

@@ -27,7 +27,7 @@ public struct TableDefinition: Sendable {
     self.columns = columns
   }
 
-  /// Creates the table; its quoted name must be SQL already.
+  /// Creates the table; `sqlName` is its quoted name.
   ///
   /// Types are the server's own spelling, and it is asked to read each as a type and nothing else
   /// before it becomes part of a statement.
@@ -44,17 +44,5 @@ public struct TableDefinition: Sendable {
       "  \(Quoting.identifier(column.name)) \(column.type)\n  \(column.notNull ? "NOT NULL" : "")"
     }
     _ = try connection.query("CREATE TABLE \(sqlName) (\n\(list.joined(separator: ",\n"))\n)")
-  }
-
-  /// A name written as in SQL, taken apart by the server and quoted anew.
-  public static func sqlName(
-    _ text: String, on connection: borrowing Connection
-  ) throws -> String {
-    let parts = try connection.query(
-      "SELECT part FROM pg_catalog.unnest(pg_catalog.parse_ident($1)) AS part", [text])
-    guard (1...2).contains(parts.count) else {
-      throw Failure(.badInput, "\"\(text)\" is not a name or schema and name")
-    }
-    return (0..<parts.count).map { Quoting.identifier(parts.text($0, 0)) }.joined(separator: ".")
   }
 }

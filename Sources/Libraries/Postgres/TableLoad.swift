@@ -12,6 +12,8 @@ public struct TableLoad: ~Copyable {
   private var buffer = ByteBuffer(capacity: 320 << 10)
   /// Lines taken so far.
   public private(set) var lines = 0
+  /// Lines whose rows were sent.
+  private var linesSent = 0
   /// Rows that the server has taken, in COPY statements that are done.
   private var rows = 0
   /// The lines that were taken before the present COPY statement; nil while there is none.
@@ -37,31 +39,29 @@ public struct TableLoad: ~Copyable {
     }
     lines += 1
     guard buffer.count >= Self.batchBytes else { return false }
-    try send(before: lines, on: connection)
-    // The server is silent unless the statement failed. Were it not, another one would go on.
-    if try connection.hasWord() { try end(on: connection) }
+    // A server that speaks has failed. Should it not have, another statement goes on.
+    if try send(on: connection) { try end(on: connection) }
     return true
   }
 
   /// Sends what is left and returns the number of rows that the server took.
   public mutating func finish(on connection: borrowing Connection) throws -> Int {
-    try send(before: lines, on: connection)
+    _ = try send(on: connection)
     try end(on: connection)
     return rows
   }
 
-  private mutating func send(before end: Int, on connection: borrowing Connection) throws {
+  /// Sends the rows that are together; true when the server had something to say.
+  private mutating func send(on connection: borrowing Connection) throws -> Bool {
     if base == nil {
       try connection.startCopyIn(decoder.copyStatement)
       base = linesSent
     }
-    try connection.sendCopyIn(buffer.span)
-    linesSent = end
+    let hasSpoken = try connection.sendCopyIn(buffer.span)
+    linesSent = lines
     buffer.removeAll()
+    return hasSpoken
   }
-
-  /// Lines whose rows were sent.
-  private var linesSent = 0
 
   private mutating func end(on connection: borrowing Connection) throws {
     do { rows += try connection.endCopyIn() } catch let error as PostgresError {

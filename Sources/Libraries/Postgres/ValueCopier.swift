@@ -93,7 +93,8 @@ struct ValueCopier {
         if special != 0 {
           done += special.trailingZeroBitCount >> 3
           unsafe out.advance(by: done)
-          return unsafe next += done
+          unsafe next += done
+          return
         }
         done += 8
       }
@@ -101,7 +102,8 @@ struct ValueCopier {
         let byte = unsafe next[done]
         if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
           unsafe out.advance(by: done)
-          return unsafe next += done
+          unsafe next += done
+          return
         }
         unsafe target[done] = byte
         done += 1

@@ -8,9 +8,9 @@ import Postgres
 enum PgLoadJsonl: Tool {
   struct Options: ConnectionOptionsHolder {
     var connection = ConnectionOptions()
-    var relation: String?
+    var relation: (schema: String?, name: String)?
     var record: Record?
-    var into: String?
+    var into: (schema: String?, name: String)?
     var creates = false
     var missing = LoadPlan.Missing.error
     var ignoresUnknown = false
@@ -34,12 +34,14 @@ enum PgLoadJsonl: Tool {
 
   private static var targetFlags: [Flag<Options>] {
     [
-      .option("relation", "NAME", "table to load, written as in SQL") { $0.relation = $1 },
+      .option("relation", "NAME", "table to load, written as in SQL") {
+        $0.relation = try Quoting.qualifiedName($1)
+      },
       .option("record", "JSON", "partition or object record whose partition is the table to load") {
-        (options, text) throws(UsageError) in options.record = try record(text)
+        $0.record = try record($1)
       },
       .option("into", "NAME", "load into this table instead of the record's partition") {
-        $0.into = $1
+        $0.into = try Quoting.qualifiedName($1)
       },
       .toggle("create", "make the table of the record's columns; it must not exist") {
         $0.creates = true
@@ -50,25 +52,22 @@ enum PgLoadJsonl: Tool {
   private static var inputFlags: [Flag<Options>] {
     [
       .option("missing", "error|null|default", "what a column without a member gets") {
-        (options, text) throws(UsageError) in
-        options.missing = try OptionValue.word(text, LoadPlan.Missing.self)
+        $0.missing = try OptionValue.word($1, LoadPlan.Missing.self)
       },
       .toggle("ignore-unknown", "pass over members that are no columns") {
         $0.ignoresUnknown = true
       },
       .option("after", "LIST", "commit only if these stages of the job are done") {
-        (options, text) throws(UsageError) in options.upstream = try Upstream(parsing: text)
+        $0.upstream = try Upstream(parsing: $1)
       },
       .option("expect-rows", "N", "commit only if there are so many rows (default: the record's)") {
-        (options, text) throws(UsageError) in
-        options.expectedRows = try OptionValue.count(text, in: 0...Int.max)
+        $0.expectedRows = try OptionValue.count($1, in: 0...Int.max)
       },
       .toggle("no-check-rows", "commit whatever number of rows the server took") {
         $0.checksRows = false
       },
       .option("statement-timeout", "DURATION", "give up when the load takes longer") {
-        (options, text) throws(UsageError) in
-        options.timeoutMilliseconds = try OptionValue.duration(text)
+        $0.timeoutMilliseconds = try OptionValue.duration($1)
       },
       .toggle("dry-run", "do everything but the commit") { $0.isDryRun = true },
     ]
@@ -83,12 +82,13 @@ enum PgLoadJsonl: Tool {
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
     try check(options, operands)
     let definition = try options.creates ? options.record.map(TableDefinition.init) : nil
-    let target = try LoadTarget(options)
+    let target = try target(options)
     let (log, started) = (JobLog(tool: name), Clock.monotonic())
     log.start()
     let connection = try Connection(options.connection, applicationName: name)
     try begin(options, on: connection)
-    let relation = try target.relation(creating: definition, on: connection)
+    try definition?.create(target, on: connection)
+    let relation = try Relation(named: target, on: connection)
     var plan = try LoadPlan(
       relation, missing: options.missing, ignoresUnknown: options.ignoresUnknown, on: connection)
     if definition != nil { plan.storage = .frozen }
@@ -130,6 +130,18 @@ enum PgLoadJsonl: Tool {
       """)
   }
 
+  /// The table to load: named, or the record's partition.
+  private static func target(_ options: Options) throws(Failure) -> String {
+    if let named = options.relation ?? options.into {
+      return named.schema.map { Quoting.qualified($0, named.name) }
+        ?? Quoting.identifier(named.name)
+    }
+    guard let schema = options.record?.string("partition_schema"),
+      let name = options.record?.string("partition")
+    else { throw Failure(.badInput, "record names no partition") }
+    return Quoting.qualified(schema, name)
+  }
+
   private static func load(
     _ plan: LoadPlan, _ options: Options, _ log: JobLog, on connection: borrowing Connection
   ) throws -> (rows: Int, inBytes: Int) {
@@ -159,7 +171,8 @@ enum PgLoadJsonl: Tool {
     }
     guard let expected = options.expectedRows ?? options.record?.integer("rows") else { return }
     guard rows == expected else {
-      throw Failure(.badInput, "\(rows) rows came, but \(expected) are expected, nothing was loaded")
+      throw Failure(
+        .badInput, "\(rows) rows came, but \(expected) are expected, nothing was loaded")
     }
   }
 
@@ -175,41 +188,5 @@ enum PgLoadJsonl: Tool {
       if let value = given?.json(name) { record.set(name, json: value) }
     }
     return record
-  }
-}
-
-/// The table that the options name.
-struct LoadTarget {
-  private enum Name {
-    /// As in SQL.
-    case written(String)
-    case parts(schema: String, table: String)
-  }
-
-  private let name: Name
-
-  init(_ options: PgLoadJsonl.Options) throws(Failure) {
-    if let written = options.relation ?? options.into {
-      name = .written(written)
-      return
-    }
-    guard let schema = options.record?.string("partition_schema"),
-      let table = options.record?.string("partition")
-    else { throw Failure(.badInput, "record names no partition") }
-    name = .parts(schema: schema, table: table)
-  }
-
-  /// Looks the table up, after making it if there is a definition.
-  func relation(
-    creating definition: TableDefinition?, on connection: borrowing Connection
-  ) throws -> Relation {
-    switch name {
-    case .parts(let schema, let table):
-      try definition?.create(Quoting.qualified(schema, table), on: connection)
-      return try Relation(schema: schema, name: table, on: connection)
-    case .written(let text):
-      try definition?.create(try TableDefinition.sqlName(text, on: connection), on: connection)
-      return try Relation(named: text, on: connection)
-    }
   }
 }

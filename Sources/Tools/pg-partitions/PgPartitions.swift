@@ -48,7 +48,9 @@ enum PgPartitions: Tool {
       .option("time-zone", "ZONE", "zone of days and windows; default UTC") {
         $0.request.timeZone = $1
       },
-      .option("key", "TEMPLATE", "name of each object; default \(KeyTemplate.daily)") {
+      .option(
+        "key", "TEMPLATE", "name of each object; by default a daily one, see pg-partitions(1)"
+      ) {
         $0.request.key = try KeyTemplate(parsing: $1)
       },
       .option("count", "HOW", "rows of each partition: none, estimate or exact; default estimate") {

@@ -10,8 +10,8 @@ enum S3get: Tool {
   struct Options {
     var record: Record?
     var from: String?
-    var rangeBytes = 8 << 20
-    var concurrency = 4
+    var rangeBytes = ObjectGet.defaultRangeBytes
+    var concurrency = 3
     var store = S3Options()
   }
 
@@ -34,11 +34,11 @@ enum S3get: Tool {
       .option("from", "URL", "where the record's member \"key\" is looked for, not at its url") {
         $0.from = $1
       },
-      .option("range-size", "SIZE", "size of the ranges that are fetched at once (8MiB)") {
+      .option("range-size", "SIZE", "size of the ranges that are fetched at once (14MiB)") {
         (options, text) throws(UsageError) in
         options.rangeBytes = try OptionValue.size(text, in: 64 << 10...1 << 30)
       },
-      .option("concurrency", "N", "ranges on their way at once (4)") {
+      .option("concurrency", "N", "ranges on their way at once (3)") {
         (options, text) throws(UsageError) in
         options.concurrency = try OptionValue.count(text, in: 1...64)
       },

@@ -34,11 +34,11 @@ enum S3put: Tool {
       .option("after", "LIST", "publish only if these stages finished, as the job log says") {
         (options, text) throws(UsageError) in options.after = try Upstream(parsing: text)
       },
-      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (8MiB)") {
+      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (20MiB)") {
         (options, text) throws(UsageError) in
         options.put.partBytes = try OptionValue.size(text, in: 64 << 10...5 << 30)
       },
-      .option("concurrency", "N", "parts on their way at once (4)") {
+      .option("concurrency", "N", "parts on their way at once (2)") {
         (options, text) throws(UsageError) in
         options.put.concurrency = try OptionValue.count(text, in: 1...64)
       },

@@ -19,4 +19,10 @@ void ccrypto_free(void *digest);
 int ccrypto_hmac_sha256(
     const void *key, size_t key_length, const void *bytes, size_t length, uint8_t *out);
 
+/* True where the processor can do the next one. */
+int ccrypto_has_sha256_twin(void);
+/* Takes `count` blocks of 64 bytes into two SHA-256 states of eight words at once: the rounds of
+ * one run in the time that those of the other wait. */
+void ccrypto_sha256_twin(uint32_t *one, uint32_t *other, const uint8_t *blocks, size_t count);
+
 #endif

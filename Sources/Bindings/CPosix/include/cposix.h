@@ -53,6 +53,8 @@ int cposix_thread_start(pthread_t *thread, void *(*entry)(void *), void *argumen
 
 /* Starts argv[0] as found on PATH with environ plus `variable` (may be NULL); the pid or -errno. */
 int cposix_spawn(char *const argv[], const char *variable);
+/* Starts argv[0] with nothing to read, and with `out` set to where its output can be read. */
+int cposix_spawn_reading(char *const argv[], int *out);
 /* Waits for `pid`: its exit status, or 128 + the signal that ended it. -EINTR when we were asked
  * to stop meanwhile. */
 int cposix_wait(pid_t pid);

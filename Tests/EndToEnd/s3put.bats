@@ -1,0 +1,313 @@
+load support
+
+# s3put against a real store, with and without faults on the way, and to files.
+
+setup_file() {
+  start_store
+  # Three parts and a bit, and less than one; 5 MiB is the least that a part may have.
+  head -c 16000000 /dev/urandom >"$SCRATCH/large"
+  head -c 100000 /dev/urandom >"$SCRATCH/small"
+}
+
+put() { s3put --part-size 5MiB --timeout 2s "$@"; }
+
+member() { jq -r ".$1" <<<"$output"; }
+
+# The object under a key is the given file, or there is none.
+assert_whole() {
+  s3 GET "/$BUCKET/$1" >"$SCRATCH/got"
+  assert_same_file "$SCRATCH/got" "$2"
+}
+
+assert_no_uploads() { assert_equal "$(unfinished_uploads || true)" "" "unfinished uploads"; }
+
+multipart_etag() {
+  local sums
+  sums=$(split -b 5M --filter 'md5sum | cut -c1-32' "$1")
+  printf '%s-%s\n' "$(xxd -r -p <<<"$sums" | md5sum | cut -c1-32)" "$(wc -l <<<"$sums")"
+}
+
+@test "one request for what fits in one part" {
+  run --separate-stderr put --to "s3://$BUCKET/small" <"$SCRATCH/small"
+  assert_status 0
+  assert_whole small "$SCRATCH/small"
+  assert_equal "$(member sha256)" "$(sha256sum <"$SCRATCH/small" | cut -d' ' -f1)"
+  assert_equal "$(member etag)" "$(md5sum <"$SCRATCH/small" | cut -d' ' -f1)"
+  assert_equal "$(jq -c '[.md5 == .etag, .parts, .part_bytes, .object_bytes, .outcome]' <<<"$output")" \
+    '[true,1,5242880,100000,"uploaded"]'
+}
+
+@test "parts for what does not" {
+  run --separate-stderr put --to "s3://$BUCKET/large" <"$SCRATCH/large"
+  assert_status 0
+  assert_whole large "$SCRATCH/large"
+  assert_equal "$(member etag)" "$(multipart_etag "$SCRATCH/large")"
+  assert_equal "$(jq -c '[.md5, .parts]' <<<"$output")" '[null,4]'
+  assert_no_uploads
+}
+
+@test "an input that fills its parts exactly, and an empty one" {
+  local size
+  for size in 0 5242880 10485760; do
+    head -c $size "$SCRATCH/large" >"$SCRATCH/exact"
+    run --separate-stderr put --to "s3://$BUCKET/exact" <"$SCRATCH/exact"
+    assert_status 0
+    assert_whole exact "$SCRATCH/exact"
+  done
+}
+
+@test "keys with every kind of character" {
+  local key
+  for key in 'sp ace' 'pl+us' 'pct%2Fx' 'üñ/日本' "q'(!)*" 'a//b' 'dot/../up' 'semi;col&amp=x?y#z' '~:@$,' 'trail/x/'; do
+    echo "$key" | put --record "$(jq -nc --arg k "$key" '{type: "x", key: $k}')" --to "s3://$BUCKET/odd/" >/dev/null
+    assert_equal "$(s3 GET "/$BUCKET/odd/$key")" "$key"
+    assert_equal "$(s3get "s3://$BUCKET/odd/$key")" "$key"
+  done
+}
+
+@test "the record's members pass through as they were, type first" {
+  run --separate-stderr put --record '{"type":"partition","n":1.50,"key":"k/1","s":"\u00e4"}' \
+    --to "s3://$BUCKET/" <"$SCRATCH/small"
+  assert_status 0
+  [[ $output == '{"type":"object","n":1.50,"key":"k/1","s":"\u00e4","url":"s3://'"$BUCKET"'/k/1","object_bytes":100000,'* ]] ||
+    fail "another order"
+}
+
+@test "metadata, rows and raw bytes" {
+  export SLUICE_JOB=$SCRATCH/job
+  digest=$(printf '%064d' 7)
+  cat >"$SLUICE_JOB" <<EOT
+{"type":"start","tool":"pg-extract-jsonl","pid":1,"at":""}
+{"type":"start","tool":"zst","pid":2,"at":""}
+{"type":"done","tool":"pg-extract-jsonl","pid":1,"in_bytes":0,"out_bytes":500000,"rows":42,"out_sha256":"$digest","at":""}
+{"type":"done","tool":"zst","pid":2,"in_bytes":500000,"out_bytes":100000,"at":""}
+EOT
+  run --separate-stderr put --after pg-extract-jsonl,zst --meta Team=db --to "s3://$BUCKET/meta" <"$SCRATCH/small"
+  assert_status 0
+  assert_equal "$(jq -c '[.rows, .raw_bytes, .raw_sha256]' <<<"$output")" "[42,500000,\"$digest\"]"
+  s3 --show headers HEAD "/$BUCKET/meta" | jq -c 'with_entries(.key |= ascii_downcase)' >"$SCRATCH/headers"
+  assert_equal "$(jq -r '[."x-amz-meta-team", ."x-amz-meta-sluice-rows", ."x-amz-meta-sluice-raw-bytes"] | join(" ")' "$SCRATCH/headers")" \
+    "db 42 500000"
+  assert_equal "$(jq -r .type "$SLUICE_JOB" | tail -n 1)" done
+}
+
+@test "an upstream that did not finish, or wrote other bytes: 65, nothing is published" {
+  export SLUICE_JOB=$SCRATCH/job-broken
+  echo '{"type":"start","tool":"zst","pid":2,"at":""}' >"$SLUICE_JOB"
+  for file in small large; do
+    run --separate-stderr put --after zst --to "s3://$BUCKET/broken-$file" <"$SCRATCH/$file"
+    assert_status 65
+    ! object_exists "broken-$file"
+  done
+  echo '{"type":"done","tool":"zst","pid":2,"in_bytes":5,"out_bytes":99999,"at":""}' >>"$SLUICE_JOB"
+  run --separate-stderr put --after zst --to "s3://$BUCKET/broken-small" <"$SCRATCH/small"
+  assert_status 65
+  ! object_exists broken-small
+  run --separate-stderr put --after zst --to "file://$SCRATCH/files/broken" <"$SCRATCH/small"
+  assert_status 65
+  [[ ! -e $SCRATCH/files/broken ]]
+  assert_no_uploads
+}
+
+@test "--if-none-match leaves what is there" {
+  echo first | put --to "s3://$BUCKET/once" --if-none-match
+  run --separate-stderr put --to "s3://$BUCKET/once" --if-none-match <"$SCRATCH/small"
+  assert_status 1
+  assert_equal "$(member outcome)" exists
+  run --separate-stderr put --to "s3://$BUCKET/once" --if-none-match <"$SCRATCH/large"
+  assert_status 1
+  assert_equal "$(s3 GET "/$BUCKET/once")" first
+}
+
+@test "--skip-identical uploads nothing twice" {
+  start_faults
+  put --to "s3://$BUCKET/same" <"$SCRATCH/small"
+  run --separate-stderr put --skip-identical --to "s3://$BUCKET/same" <"$SCRATCH/small"
+  assert_equal "$(member outcome)" identical
+  put --spool "$SCRATCH" --to "s3://$BUCKET/same-large" <"$SCRATCH/large"
+  run --separate-stderr put --spool "$SCRATCH" --skip-identical --to "s3://$BUCKET/same-large" <"$SCRATCH/large"
+  assert_equal "$(member outcome)" identical
+  # Without our metadata it is the ETag that tells.
+  put --to "s3://$BUCKET/same-etag" <"$SCRATCH/large"
+  run --separate-stderr put --spool "$SCRATCH" --skip-identical --to "s3://$BUCKET/same-etag" <"$SCRATCH/large"
+  assert_equal "$(member outcome)" identical
+  assert_equal "$(jq -s 'map(select(.method == "PUT")) | length' "$FAULT_LOG")" 9
+  run --separate-stderr put --skip-identical --to "s3://$BUCKET/same" <"$SCRATCH/large"
+  assert_equal "$(member outcome)" uploaded
+}
+
+@test "--dry-run uploads nothing" {
+  for file in small large; do
+    run --separate-stderr put --dry-run --to "s3://$BUCKET/dry" <"$SCRATCH/$file"
+    assert_status 0
+    assert_equal "$(member outcome) $(member sha256)" "dry-run $(sha256sum <"$SCRATCH/$file" | cut -d' ' -f1)"
+  done
+  ! object_exists dry
+}
+
+@test "wrong secret 77, unknown key 77, missing bucket 78, no server 69" {
+  AWS_SECRET_ACCESS_KEY=wrong run --separate-stderr put --to "s3://$BUCKET/x" <"$SCRATCH/small"
+  assert_status 77
+  AWS_ACCESS_KEY_ID=NOSUCHKEY000000000AA run --separate-stderr put --to "s3://$BUCKET/x" <"$SCRATCH/small"
+  assert_status 77
+  [[ $stderr != *"$AWS_SECRET_ACCESS_KEY"* ]]
+  run --separate-stderr put --to "s3://no-such-bucket-here/x" <"$SCRATCH/large"
+  assert_status 78
+  AWS_ENDPOINT_URL=http://127.0.0.1:9 run --separate-stderr put --retries 1 --to "s3://$BUCKET/x" <"$SCRATCH/small"
+  assert_status 69
+}
+
+@test "keys come from a profile and from a process" {
+  cat >"$SCRATCH/credentials" <<EOT
+[stored]
+aws_access_key_id = $AWS_ACCESS_KEY_ID
+aws_secret_access_key = $AWS_SECRET_ACCESS_KEY
+EOT
+  cat >"$SCRATCH/config" <<EOT
+[profile run]
+credential_process = printf '{"Version":1,"AccessKeyId":"$AWS_ACCESS_KEY_ID","SecretAccessKey":"$AWS_SECRET_ACCESS_KEY"}'
+EOT
+  export AWS_SHARED_CREDENTIALS_FILE=$SCRATCH/credentials AWS_CONFIG_FILE=$SCRATCH/config
+  for profile in stored run; do
+    echo "$profile" | env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY AWS_PROFILE=$profile \
+      s3put --to "s3://$BUCKET/profile"
+    assert_equal "$(s3 GET "/$BUCKET/profile")" "$profile"
+  done
+  AWS_ACCESS_KEY_ID='' AWS_PROFILE=none run --separate-stderr put --to "s3://$BUCKET/x" <"$SCRATCH/small"
+  assert_status 77
+}
+
+# -- faults: the object is whole or absent, and no upload is left
+
+@test "faults that pass" {
+  local rule file number=0
+  for rule in "PUT . 2 503" "PUT . 2 500" "PUT . 1 reset-req@50000" "PUT . 1 lost-answer" "PUT . 1 close" \
+    "PUT . 1 trunc@20" "PUT . 1 403skew" "POST uploads 1 lost-answer" "POST uploads 1 500" \
+    "POST uploadId 1 okerr" "POST uploadId 2 500" "POST uploadId 1 lost-answer" "POST uploadId 1 trunc@150"; do
+    for file in small large; do
+      number=$((number + 1))
+      start_faults "$rule"
+      run --separate-stderr put --to "s3://$BUCKET/fault-$number" <"$SCRATCH/$file"
+      stop_faults
+      assert_status 0
+      assert_whole "fault-$number" "$SCRATCH/$file"
+      assert_no_uploads
+    done
+  done
+}
+
+@test "a request that stands still is sent again" {
+  start_faults "PUT partNumber 1 blackhole"
+  run --separate-stderr put --to "s3://$BUCKET/still" <"$SCRATCH/large"
+  assert_status 0
+  assert_whole still "$SCRATCH/large"
+}
+
+@test "faults that stay: 75, nothing is published, nothing is left" {
+  start_faults "PUT . * 503"
+  run --separate-stderr put --retries 1 --to "s3://$BUCKET/never" <"$SCRATCH/small"
+  assert_status 75
+  run --separate-stderr put --retries 1 --to "s3://$BUCKET/never" <"$SCRATCH/large"
+  assert_status 75
+  stop_faults
+  start_faults "POST uploadId * okerr"
+  run --separate-stderr put --retries 1 --to "s3://$BUCKET/never" <"$SCRATCH/large"
+  assert_status 75
+  stop_faults
+  ! object_exists never
+  assert_no_uploads
+}
+
+@test "with --if-none-match a lost answer is not taken for another's object" {
+  start_faults "PUT . 1 lost-answer"
+  run --separate-stderr put --if-none-match --to "s3://$BUCKET/mine" <"$SCRATCH/small"
+  assert_status 0
+  assert_equal "$(member outcome)" uploaded
+}
+
+@test "SIGTERM aborts the upload" {
+  mkfifo "$SCRATCH/feed"
+  put --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
+  local process=$!
+  exec 9>"$SCRATCH/feed"
+  cat "$SCRATCH/large" >&9
+  eventually 10 has_uploads
+  kill -TERM $process
+  local result=0
+  wait $process || result=$?
+  exec 9>&-
+  assert_equal $result 143
+  ! object_exists stopped
+  assert_no_uploads
+}
+
+@test "after kill -9 nothing is published, and the next run leaves no upload" {
+  rm -f "$SCRATCH/feed"
+  mkfifo "$SCRATCH/feed"
+  local file
+  for file in small large; do
+    put --to "s3://$BUCKET/killed" <"$SCRATCH/feed" 3>&- &
+    local process=$!
+    exec 9>"$SCRATCH/feed"
+    cat "$SCRATCH/large" >&9
+    eventually 10 has_uploads
+    kill -KILL $process
+    wait $process || true
+    exec 9>&-
+    put --to "s3://$BUCKET/killed" <"$SCRATCH/$file"
+    assert_whole killed "$SCRATCH/$file"
+    assert_no_uploads
+    s3 DELETE "/$BUCKET/killed"
+  done
+}
+
+has_uploads() { [[ -n $(unfinished_uploads) ]]; }
+
+# -- files
+
+@test "a file is there whole, and its key stays below the root" {
+  run --separate-stderr put --to "file://$SCRATCH/files/a b/ü" <"$SCRATCH/large"
+  assert_status 0
+  assert_same_file "$SCRATCH/files/a b/ü" "$SCRATCH/large"
+  assert_equal "$(member sha256)" "$(sha256sum <"$SCRATCH/large" | cut -d' ' -f1)"
+  local key
+  for key in ../x a/../../x /x a//x . '' a/; do
+    run --separate-stderr put --record "$(jq -nc --arg k "$key" '{key: $k}')" --to "file://$SCRATCH/files/" <"$SCRATCH/small"
+    assert_status 64
+  done
+  assert_equal "$(find "$SCRATCH/files" -type f | wc -l)" 1
+}
+
+@test "a file: --if-none-match, --skip-identical, --dry-run" {
+  local to=file://$SCRATCH/options/f
+  put --dry-run --to "$to" <"$SCRATCH/small"
+  [[ ! -e $SCRATCH/options ]]
+  put --to "$to" --if-none-match <"$SCRATCH/small"
+  run --separate-stderr put --to "$to" --if-none-match <"$SCRATCH/large"
+  assert_status 1
+  assert_same_file "$SCRATCH/options/f" "$SCRATCH/small"
+  run --separate-stderr put --to "$to" --skip-identical <"$SCRATCH/small"
+  assert_equal "$(member outcome)" identical
+  assert_equal "$(ls -A "$SCRATCH/options")" f
+}
+
+@test "a file: after kill -9 nothing is there, and the next run clears up" {
+  rm -f "$SCRATCH/feed"
+  mkfifo "$SCRATCH/feed"
+  put --to "file://$SCRATCH/killed/f" <"$SCRATCH/feed" 3>&- &
+  local process=$!
+  exec 9>"$SCRATCH/feed"
+  cat "$SCRATCH/large" >&9
+  kill -KILL $process
+  wait $process || true
+  exec 9>&-
+  [[ ! -e $SCRATCH/killed/f ]]
+  put --to "file://$SCRATCH/killed/f" <"$SCRATCH/small"
+  assert_equal "$(ls -A "$SCRATCH/killed")" f
+}
+
+@test "a full disk: 74, and nothing is there" {
+  run --separate-stderr inject_fault write:full:3:ENOSPC s3put --to "file://$SCRATCH/full/f" <"$SCRATCH/large"
+  assert_status 74
+  assert_equal "$(ls -A "$SCRATCH/full")" ""
+}
