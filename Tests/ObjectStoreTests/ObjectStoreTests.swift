@@ -83,7 +83,8 @@ struct PartPlanTests {
 
 struct LocationTests {
   @Test(arguments: [
-    "../x", "a/../../x", "..", ".", "a/./b", "a//b", "/etc/passwd", "/", "a/", "a/..", "", "a\u{0}b",
+    "../x", "a/../../x", "..", ".", "a/./b", "a//b", "/etc/passwd", "/", "a/", "a/..", "",
+    "a\u{0}b",
   ])
   func noKeyEscapesTheFolder(key: String) {
     #expect(throws: UsageError.self) { try Location(key, below: "file:///store/") }
@@ -95,7 +96,8 @@ struct LocationTests {
   }
 
   @Test(arguments: [
-    "s3://", "s3:///k", "s3://b", "s3://b/", "s3://b?/k", "s3://../k", "http://x/y", "file://host/x",
+    "s3://", "s3:///k", "s3://b", "s3://b/", "s3://b?/k", "s3://../k", "http://x/y",
+    "file://host/x",
     "file:///", "file:///a/", "file:///a/../b", "",
   ])
   func whatNamesNoObjectIsRefused(text: String) {
@@ -177,7 +179,8 @@ struct ProfileTests {
   }
 
   @Test func credentialsExpire() throws {
-    let json = #"{"AccessKeyId":"A","SecretAccessKey":"s","Token":"t","Expiration":"1970-01-01T01:00:00Z"}"#
+    let json =
+      #"{"AccessKeyId":"A","SecretAccessKey":"s","Token":"t","Expiration":"1970-01-01T01:00:00Z"}"#
     let found = try Credentials(json: Array(json.utf8), names: .service, of: "x")
     #expect(found.key == SigningKey(accessKey: "A", secretKey: "s", sessionToken: "t"))
     #expect(found.expires == 3_600_000_000)

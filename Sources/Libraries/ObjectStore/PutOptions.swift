@@ -36,7 +36,9 @@ public struct PutOptions: Sendable {
   }
 
   /// Adds `NAME=VALUE` to the object's tags.
-  public mutating func addTag(_ text: String) throws(UsageError) { tags.append(try Self.pair(text)) }
+  public mutating func addTag(_ text: String) throws(UsageError) {
+    tags.append(try Self.pair(text))
+  }
 
   /// Refuses what cannot stand in a header of HTTP.
   public static func checkHeader(_ value: String) throws(UsageError) {

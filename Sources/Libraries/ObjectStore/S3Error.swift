@@ -65,7 +65,8 @@ public struct S3Error: Diagnosable {
     case 200: return !["AccessDenied", "InvalidPart", "NoSuchUpload"].contains(code)
     default:
       return [
-        "RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "InternalError", "BadDigest", "XAmzContentSHA256Mismatch",
+        "RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "InternalError", "BadDigest",
+        "XAmzContentSHA256Mismatch",
         "OperationAborted", "IncompleteBody",
       ].contains(code)
     }
