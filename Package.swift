@@ -53,29 +53,38 @@ let package = Package(
     // What Swift cannot import by itself.
     binding("CPosix"),
     binding("CBytes"),
-    binding("CCurl"),
     binding("CCrypto"),
     binding("CLibPQ"),
+    binding("CCurl"),
+    binding("CZstd", links: ["zstd"]),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
     library("Posix", uses: ["CPosix"]),
-
+    library("Digests", uses: ["Bytes", "CCrypto"]),
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
-    library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "CCurl", "CCrypto"]),
-    // Tools.
-    tool("s3get", uses: ["ObjectStore"]),
-    tool("s3ls", uses: ["ObjectStore"]),
-    tool("s3put", uses: ["ObjectStore"]),
-    tool("s3rm", uses: ["ObjectStore"]),
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
+    library("Zstd", uses: ["Bytes", "Posix", "CZstd"]),
+    library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests", "CCurl"]),
+    library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
     // Tools.
-    tool("pg-extract-jsonl", uses: ["Postgres"]),
+    tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
+    tool("pg-snapshot", uses: ["Postgres"]),
+    tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),
+    tool("pg-load-jsonl", uses: ["Postgres"]),
+    tool("zst", uses: ["Zstd"]),
+    tool("s3put", uses: ["ObjectStore"]),
+    tool("s3get", uses: ["ObjectStore"]),
+    tool("s3verify", uses: ["Digests", "ObjectStore", "Zstd"]),
+    tool("s3ls", uses: ["ObjectStore"]),
+    tool("s3rm", uses: ["ObjectStore"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
-    tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter"]),
-
+    tests("Zstd", uses: ["Bytes", "Posix"]),
+    tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
+    tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
+    tests("Partitioning", uses: ["Posix", "Filter"]),
   ]
 )

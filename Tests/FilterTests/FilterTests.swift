@@ -16,6 +16,9 @@ var sampleFlags: [Flag<Sample>] {
       options.count = try OptionValue.size(text, in: 0...1 << 40)
     },
     .toggle("verbose", short: "v", "say more") { $0.loud = true },
+    .number("level", "N", "how hard") { options, text throws(UsageError) in
+      options.count = try OptionValue.count(text, in: 1...19)
+    },
   ]
 }
 
@@ -32,6 +35,16 @@ func parse(_ words: [String]) throws -> (Sample, [String]) {
   func understandsEverySpelling(words: [String]) throws {
     let (options, operands) = try parse(words)
     #expect(options.name == "x" && options.loud && operands.isEmpty)
+  }
+
+  @Test(arguments: [["-19"], ["-v19"], ["-19v"], ["--level", "19"], ["-3", "-19"]])
+  func understandsANumberBehindADash(words: [String]) throws {
+    #expect(try parse(words).0.count == 19)
+  }
+
+  @Test(arguments: ["-0", "-20", "-1-9", "-99999999999999999999"])
+  func refusesOtherNumbers(word: String) {
+    #expect(throws: UsageError.self) { try parse([word]) }
   }
 
   @Test func stopsAtTwoDashes() throws {

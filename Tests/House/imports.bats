@@ -2,15 +2,17 @@
 
 load support
 
-# Library, the libraries whose own and whose imports' imports it may use, and after "|" the bindings it hides.
+# Library, the libraries whose own and whose imports' imports it may use, and after "|" the bindings it hides; Glibc only where
+# memory or descriptors are handled.
 readonly table='
-Bytes         |
+Bytes         | CBytes Glibc
 JSON          Bytes |
-Posix         | CPosix
+Posix         | CPosix Glibc
+Digests       Bytes | CCrypto
 Filter        JSON Posix |
-Postgres      Filter | CLibPQ
+Postgres      Filter | CLibPQ Glibc
 Zstd          Bytes Posix | CZstd
-ObjectStore   Filter | CCurl CCrypto
+ObjectStore   Filter Digests | CCurl
 Partitioning  Postgres |
 WAL           Postgres ObjectStore Zstd |
 Changes       Postgres |

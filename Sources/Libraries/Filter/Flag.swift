@@ -11,13 +11,16 @@ public struct UsageError: Diagnosable, Equatable {
 ///
 /// Parser, `--help`, man page and environment variables all come from this table.
 public struct Flag<Options> {
-  public typealias Setter = (inout Options, String) throws(UsageError) -> Void
+  /// Throws `UsageError`; a closure literal would otherwise have to spell that out each time.
+  public typealias Setter = (inout Options, String) throws -> Void
   public let long: String
   /// Nil where PostgreSQL's clients have no such letter.
   public let short: Character?
   /// The placeholder of the value, for example `LSN`; nil for a switch.
   public let value: String?
   public let help: String
+  /// True where the value can also be given alone, behind one dash: `-19`.
+  public private(set) var isNumber = false
   let set: Setter
 
   /// A switch, off unless given.
@@ -39,6 +42,18 @@ public struct Flag<Options> {
       long: long, short: short, value: value, help: help, set: set)
   }
 
+  /// An option whose value is a number, which `-NUMBER` gives too, as in `gzip -9`.
+  public static func number(
+    _ long: String, _ value: String, _ help: String, _ set: @escaping Setter
+  ) -> Flag {
+    var flag = Flag(long: long, short: nil, value: value, help: help, set: set)
+    flag.isNumber = true
+    return flag
+  }
+
+  /// How its short form is shown, without the dash; nil when it has none.
+  var shortForm: String? { isNumber ? value : short.map { String($0) } }
+
   /// The variable that gives it when the command line does not: `part-size` is `SLUICE_PART_SIZE`.
   public var variable: String {
     "SLUICE_" + String(long.map { $0 == "-" ? "_" : Character($0.uppercased()) })
@@ -47,7 +62,8 @@ public struct Flag<Options> {
 
 /// Reads a command line by a table of flags.
 ///
-/// Understands `--name=value`, `--name value`, `-n value`, `-nvalue`, bundled switches, and `--`.
+/// Understands `--name=value`, `--name value`, `-n value`, `-nvalue`, bundled switches, `-19` where
+/// a flag is a number, and `--`.
 public struct CommandLineParser<Options> {
   private let flags: [Flag<Options>]
   private var rest: ArraySlice<String>
@@ -97,7 +113,14 @@ public struct CommandLineParser<Options> {
     _ letters: Substring, _ options: inout Options
   ) throws(UsageError) {
     var letters = letters
-    while let letter = letters.popFirst() {
+    while let letter = letters.first {
+      let digits = letters.prefix { ("0"..."9").contains($0) }
+      if !digits.isEmpty, let flag = flags.first(where: \.isNumber) {
+        letters = letters[digits.endIndex...]
+        try apply(flag, inline: String(digits), &options)
+        continue
+      }
+      letters.removeFirst()
       guard let flag = flags.first(where: { $0.short == letter }) else {
         throw UsageError("unrecognized option \"-\(letter)\"")
       }
@@ -127,13 +150,17 @@ public struct CommandLineParser<Options> {
   private func set(
     _ flag: Flag<Options>, _ value: String, _ options: inout Options
   ) throws(UsageError) {
-    do throws(UsageError) { try flag.set(&options, value) } catch {
-      throw UsageError("option \"--\(flag.long)\": \(error.message)")
+    do { try flag.set(&options, value) } catch {
+      throw UsageError("option \"--\(flag.long)\": \(Self.text(of: error))")
     }
   }
 
   /// Leaves the variables of these flags alone.
   mutating func ignoreVariables(of names: [String]) { given += names }
+
+  private static func text(of error: any Error) -> String {
+    (error as? any Diagnosable)?.message ?? "\(error)"
+  }
 
   /// Applies the variables of flags that the command line does not give.
   ///
@@ -144,8 +171,8 @@ public struct CommandLineParser<Options> {
     for flag in flags where !given.contains(flag.long) {
       guard let value = variable(flag.variable), !value.isEmpty else { continue }
       if flag.value == nil, !["1", "true", "yes", "on"].contains(value.lowercased()) { continue }
-      do throws(UsageError) { try flag.set(&options, value) } catch {
-        throw UsageError("variable \(flag.variable): \(error.message)")
+      do { try flag.set(&options, value) } catch {
+        throw UsageError("variable \(flag.variable): \(Self.text(of: error))")
       }
     }
   }

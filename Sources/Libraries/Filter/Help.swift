@@ -5,7 +5,7 @@ extension Tool {
   public static var help: String {
     var text = "\(name) \(summary).\n\nUsage:\n  \(name) \(usage)\n\nOptions:\n"
     for flag in allFlags {
-      let short = flag.short.map { "-\($0), " } ?? "    "
+      let short = flag.shortForm.map { "-\($0), " } ?? "    "
       let head = "  \(short)--\(flag.long)" + (flag.value.map { "=\($0)" } ?? "")
       let lines = wrap(flag.help, width: 50)
       if head.count < 29 {
@@ -16,7 +16,7 @@ extension Tool {
       for line in lines.dropFirst() { text += indent + line + "\n" }
     }
     return text
-      + "\nEvery option can also be given as a variable, SLUICE_<OPTION>; see \(name)(1).\n"
+      + "\nEach option can also be given as a variable, SLUICE_<OPTION>; see sluice(7).\n"
   }
 
   private static var indent: String { String(repeating: " ", count: 29) }
@@ -25,7 +25,7 @@ extension Tool {
   static var manText: String {
     var text = ".SH SYNOPSIS\n.B \(name)\n\(escape(usage))\n.SH OPTIONS\n"
     for flag in allFlags {
-      let short = flag.short.map { "\\fB\\-\($0)\\fP, " } ?? ""
+      let short = flag.shortForm.map { "\\fB\\-\($0)\\fP, " } ?? ""
       let long = "\\fB\\-\\-\(escape(flag.long))\\fP"
       let value = flag.value.map { "=\\fI\(escape($0))\\fP" } ?? ""
       text += ".TP\n\(short)\(long)\(value)\n\(escape(flag.help))\n"

@@ -15,6 +15,9 @@ public struct JobLog: Sendable {
     path = environment("SLUICE_JOB").flatMap { $0.isEmpty ? nil : $0 }
   }
 
+  /// True where somebody named a file for it.
+  public var isKept: Bool { path != nil }
+
   public func start() {
     write("start") { $0.field("pid", ProcessIdentity.own) }
   }

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Digests
 public import JSON
 
 /// What an object should be: what a record says of it, or else what the store says.

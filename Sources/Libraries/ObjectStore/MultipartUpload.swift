@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Digests
 internal import Filter
 internal import Posix
 

@@ -39,19 +39,26 @@ public struct ObjectGet {
   /// Writes the object to `output`; throws when it is not what it should be.
   public func run(to output: Descriptor) throws -> Delivery {
     output.growPipe(to: 1 << 20)
+    return try run { try output.writeAll($0) }
+  }
+
+  /// Hands the object to `take`, piece by piece; throws when it is not what it should be.
+  public func run(_ take: @escaping (Span<UInt8>) throws -> Void) throws -> Delivery {
     switch location {
-    case .file(let path): return try deliver(file: path, to: output)
+    case .file(let path): return try deliver(file: path, to: take)
     case .s3(let bucket, let key):
       let get = S3Get(
         bucket: bucket, key: key, concurrency: concurrency, rangeBytes: rangeBytes,
         connection: try S3Connection(try S3Store(options)))
-      return try get.run(expected, self, to: output)
+      return try get.run(expected, self, to: take)
     }
   }
 
-  private func deliver(file path: String, to output: Descriptor) throws -> Delivery {
+  private func deliver(
+    file path: String, to take: @escaping (Span<UInt8>) throws -> Void
+  ) throws -> Delivery {
     let file = try Self.open(path)
-    var sink = DeliverySink(output, expected, log)
+    var sink = DeliverySink(take, expected, log)
     var buffer = [UInt8](repeating: 0, count: 256 << 10)
     while true {
       let count = try file.descriptor.read(into: &buffer)
@@ -68,32 +75,36 @@ public struct ObjectGet {
     return try File(reading: path)
   }
 
-  func sink(_ output: Descriptor, _ expected: Expectation) -> DeliverySink {
-    DeliverySink(output, expected, log)
+  func sink(
+    _ take: @escaping (Span<UInt8>) throws -> Void, _ expected: Expectation
+  ) -> DeliverySink {
+    DeliverySink(take, expected, log)
   }
 }
 
-/// Where an object goes: the output, and the comparison.
+/// Where an object goes: to who takes it, and to the comparison.
 struct DeliverySink: ~Copyable {
   /// Small enough that what was digested is still near when it is written.
   private static var pieceBytes: Int { 256 << 10 }
 
-  private let output: Descriptor
+  private let take: (Span<UInt8>) throws -> Void
   private var verifier: Verifier
   private var progress: Progress?
 
-  init(_ output: Descriptor, _ expected: Expectation, _ log: JobLog?) {
-    self.output = output
+  init(
+    _ take: @escaping (Span<UInt8>) throws -> Void, _ expected: Expectation, _ log: JobLog?
+  ) {
+    self.take = take
     verifier = Verifier(expected)
     progress = log.map { Progress($0) }
   }
 
-  mutating func write(_ bytes: Span<UInt8>) throws(SystemError) {
+  mutating func write(_ bytes: Span<UInt8>) throws {
     var rest = bytes
     while !rest.isEmpty {
       let piece = rest.extracting(first: min(rest.count, Self.pieceBytes))
       verifier.update(piece)
-      try output.writeAll(piece)
+      try take(piece)
       rest = rest.extracting(droppingFirst: piece.count)
     }
     progress?.report(inBytes: verifier.byteCount, outBytes: verifier.byteCount)

@@ -1,3 +1,4 @@
+internal import Digests
 public import Filter
 public import JSON
 
@@ -36,6 +37,9 @@ public struct Receipt: Sendable {
   public func record(addedTo record: Record?) -> Record {
     var record = record ?? Record(type: "object")
     record.retype("object")
+    // What an earlier look at the store said is settled by this one.
+    record.remove("verdict")
+    record.remove("detail")
     record.set("url", url)
     record.set("object_bytes", objectBytes)
     record.set("etag", etag)

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Digests
 public import Posix
 
 /// What a store answered when it did not do what it was asked for, or that it did not answer.

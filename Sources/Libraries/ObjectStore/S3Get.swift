@@ -11,14 +11,14 @@ struct S3Get: ~Copyable {
   let connection: S3Connection
 
   func run(
-    _ expected: Expectation, _ get: ObjectGet, to output: Descriptor
+    _ expected: Expectation, _ get: ObjectGet, to take: @escaping (Span<UInt8>) throws -> Void
   ) throws -> ObjectGet.Delivery {
     guard let object = try connection.head(bucket, key) else {
       throw Failure(.negative, "could not read \"s3://\(bucket)/\(key)\": there is no such object")
     }
     let all = expected.completed(by: object)
     try check(object, all)
-    var sink = get.sink(output, all)
+    var sink = get.sink(take, all)
     if object.bytes > 0 { try deliver(object, to: &sink) }
     return try sink.finish(get.location)
   }

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Digests
 internal import Posix
 
 /// What a HEAD says of an object.

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Digests
 internal import Filter
 
 /// What a request is signed with.

@@ -66,13 +66,12 @@ public struct Descriptor: Sendable {
       let count = unsafe rest.withUnsafeBufferPointer {
         unsafe cposix_write(rawValue, $0.baseAddress, $0.count)
       }
-      if count >= 0 {
-        rest = rest.extracting(droppingFirst: count)
-      } else if count != -Int(EINTR) {
+      if count < 0, count != -Int(EINTR) {
         throw SystemError(Int32(-count), "could not write output")
-      } else if StopSignal.received != nil {
-        throw .interrupted
       }
+      rest = rest.extracting(droppingFirst: max(0, count))
+      // A signal that comes when a part was written shortens the write and is no error.
+      if !rest.isEmpty, StopSignal.received != nil { throw .interrupted }
     }
   }
 
@@ -97,11 +96,15 @@ public struct Descriptor: Sendable {
   }
 
   private func wait(for events: Int16, _ milliseconds: Int32) throws(SystemError) -> Bool {
+    let end = milliseconds < 0 ? Int64.max : Clock.monotonic() + Int64(milliseconds) * 1_000_000
     while true {
       if StopSignal.received != nil { throw .interrupted }
-      let result = cposix_poll(rawValue, events, milliseconds)
-      if result >= 0 { return result > 0 }
-      if result != -EINTR { throw SystemError(-result, "could not wait") }
+      // In slices, because a stop signal interrupts the main thread only.
+      let left = end == .max ? 500 : max(0, (end - Clock.monotonic()) / 1_000_000)
+      let result = cposix_poll(rawValue, events, Int32(min(500, left)))
+      if result > 0 { return true }
+      if result < 0, result != -EINTR { throw SystemError(-result, "could not wait") }
+      if result == 0, left == 0 { return false }
     }
   }
 

@@ -51,6 +51,9 @@ public struct ThreadGroup: ~Copyable {
     handles = []
   }
 
+  /// Forgets them as they run, for when the process is about to end and one may take long.
+  public mutating func abandon() { handles = [] }
+
   deinit { precondition(handles.isEmpty, "a thread group was dropped before it was joined") }
 }
 

@@ -59,27 +59,37 @@ public struct Relation: Sendable {
   private static func columns(
     of oid: String, on connection: borrowing Connection
   ) throws -> [Column] {
+    try columns(ofAll: [oid], on: connection)[oid] ?? []
+  }
+
+  /// The columns of many relations at once, by the OID of each.
+  public static func columns(
+    ofAll oids: [String], on connection: borrowing Connection
+  ) throws -> [String: [Column]] {
     let rows = try connection.query(
       """
       WITH RECURSIVE base AS (
-        SELECT a.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
+        SELECT a.attrelid, a.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
-        SELECT b.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
+        SELECT b.attrelid, b.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
         FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd')
-      SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+      SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
         a.attgenerated <> '', b.oid, b.typtype, b.typelem <> 0 AND b.typlen = -1
-      FROM pg_catalog.pg_attribute a JOIN base b ON b.attnum = a.attnum AND b.typtype <> 'd'
-      WHERE a.attrelid = $1::oid ORDER BY a.attnum
-      """, [oid])
-    return (0..<rows.count).map { row in
-      Column(
-        name: rows.text(row, 0), type: rows.text(row, 1), notNull: rows.boolean(row, 2),
-        isGenerated: rows.boolean(row, 3),
+      FROM base b JOIN pg_catalog.pg_attribute a USING (attrelid, attnum)
+      WHERE b.typtype <> 'd' ORDER BY a.attrelid, a.attnum
+      """, [Quoting.array(oids)])
+    var columns: [String: [Column]] = [:]
+    for row in 0..<rows.count {
+      let column = Column(
+        name: rows.text(row, 1), type: rows.text(row, 2), notNull: rows.boolean(row, 3),
+        isGenerated: rows.boolean(row, 4),
         encoding: ColumnEncoding(
-          baseType: rows.integer(row, 4) ?? 0, kind: rows.text(row, 5),
-          isArray: rows.boolean(row, 6)))
+          baseType: rows.integer(row, 5) ?? 0, kind: rows.text(row, 6),
+          isArray: rows.boolean(row, 7)))
+      columns[rows.text(row, 0), default: []].append(column)
     }
+    return columns
   }
 }

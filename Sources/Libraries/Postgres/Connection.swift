@@ -102,7 +102,9 @@ public struct Connection: ~Copyable {
   public borrowing func query(_ sql: String, _ parameters: [String?] = []) throws -> Rows {
     var values = unsafe parameters.map { unsafe UnsafePointer($0.flatMap { unsafe strdup($0) }) }
     defer {
-      for index in unsafe values.indices { unsafe free(UnsafeMutablePointer(mutating: values[index])) }
+      for index in unsafe values.indices {
+        unsafe free(UnsafeMutablePointer(mutating: values[index]))
+      }
     }
     let sent = unsafe PQsendQueryParams(
       handle, sql, Int32(parameters.count), nil, &values, nil, nil, 0)

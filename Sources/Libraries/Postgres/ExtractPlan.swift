@@ -26,6 +26,9 @@ public struct ExtractPlan: Sendable {
     columns = chosen.filter { !excluded.contains($0.name) }
   }
 
+  /// True where several connections can share the work: a table with pages of its own.
+  public var isDivisible: Bool { "rm".contains(relation.kind) && order == nil }
+
   /// True where the server can copy the relation itself, which is faster than a query over it.
   private var isPlain: Bool {
     "rm".contains(relation.kind) && filter == nil && order == nil && relation.kind == "r"

@@ -9,9 +9,15 @@ public struct PostgresError: Diagnosable {
   public let sqlState: String?
   public let detail: String?
   public let hint: String?
+  /// Where in its work the server was, for example `COPY orders, line 17, column id: "x"`.
+  public let context: String?
 
-  init(message: String, sqlState: String? = nil, detail: String? = nil, hint: String? = nil) {
+  init(
+    message: String, sqlState: String? = nil, detail: String? = nil, hint: String? = nil,
+    context: String? = nil
+  ) {
     (self.message, self.sqlState, self.detail, self.hint) = (message, sqlState, detail, hint)
+    self.context = context
   }
 
   public var exitCode: ExitCode {
@@ -71,6 +77,6 @@ extension PostgresError {
       message: field(CLIBPQ_DIAG_MESSAGE) ?? "unknown error",
       sqlState: field(CLIBPQ_DIAG_SQLSTATE),
       detail: field(CLIBPQ_DIAG_DETAIL) ?? context,
-      hint: field(CLIBPQ_DIAG_HINT))
+      hint: field(CLIBPQ_DIAG_HINT), context: context)
   }
 }

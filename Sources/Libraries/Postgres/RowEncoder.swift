@@ -47,7 +47,8 @@ public struct RowEncoder: Sendable {
         unsafe append(fields[index], &cursor, &buffer)
         let separator = index == fields.count - 1 ? UInt8(ascii: "\n") : UInt8(ascii: "\t")
         guard unsafe cursor.skip(separator) else {
-          throw unsafe DecodeError(expected: "the end of column \(index + 1)", offset: cursor.next - start)
+          throw unsafe DecodeError(
+            expected: "the end of column \(index + 1)", offset: cursor.next - start)
         }
       }
       guard unsafe cursor.next == cursor.end else {
@@ -221,7 +222,10 @@ public struct RowEncoder: Sendable {
         unsafe cursor.next += 1
         continue
       }
-      guard unsafe cursor.end - cursor.next >= 2 else { return unsafe cursor.next = unsafe cursor.end }
+      guard unsafe cursor.end - cursor.next >= 2 else {
+        unsafe cursor.next = unsafe cursor.end
+        return
+      }
       switch unsafe cursor.next[1] {
       case UInt8(ascii: "n"), UInt8(ascii: "r"): buffer.append(UInt8(ascii: " "))
       case UInt8(ascii: "t"): buffer.append(UInt8(ascii: "\t"))

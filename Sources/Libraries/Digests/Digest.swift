@@ -52,10 +52,10 @@ public struct SHA256: ~Copyable {
   }
 
   /// The digest of `text` in hexadecimal digits.
-  static func hex(_ text: String) -> String { Hex.encode(of(text.utf8.span)) }
+  public static func hex(_ text: String) -> String { Hex.encode(of(text.utf8.span)) }
 
   /// The keyed digest (RFC 2104) of `text`.
-  static func authenticate(_ text: String, key: [UInt8]) -> [UInt8] {
+  public static func authenticate(_ text: String, key: [UInt8]) -> [UInt8] {
     var out = [UInt8](repeating: 0, count: Int(CCRYPTO_SHA256_BYTES))
     let bytes = Array(text.utf8)
     let result = unsafe ccrypto_hmac_sha256(key, key.count, bytes, bytes.count, &out)

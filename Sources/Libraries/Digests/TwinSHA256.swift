@@ -6,7 +6,7 @@ internal import CCrypto
 /// Where the processor has the instructions, both cost little more than one. For that a part must
 /// begin at a multiple of 64 bytes of the whole; otherwise `isAligned` is false, and each is
 /// computed by itself.
-struct TwinSHA256: ~Copyable {
+public struct TwinSHA256: ~Copyable {
   private static var blockBytes: Int { 64 }
   private static let start: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
@@ -24,9 +24,9 @@ struct TwinSHA256: ~Copyable {
   private var plainWhole = SHA256()
   private var plainPart = SHA256()
 
-  init(isAligned: Bool) { isTwin = isAligned && ccrypto_has_sha256_twin() == 1 }
+  public init(isAligned: Bool) { isTwin = isAligned && ccrypto_has_sha256_twin() == 1 }
 
-  mutating func update(_ bytes: Span<UInt8>) {
+  public mutating func update(_ bytes: Span<UInt8>) {
     guard isTwin else {
       plainWhole.update(bytes)
       plainPart.update(bytes)
@@ -50,7 +50,7 @@ struct TwinSHA256: ~Copyable {
   }
 
   /// The digest of the part; the next byte begins another one.
-  mutating func finishPart() -> [UInt8] {
+  public mutating func finishPart() -> [UInt8] {
     guard isTwin else {
       let digest = plainPart.finish()
       plainPart = SHA256()
@@ -63,7 +63,7 @@ struct TwinSHA256: ~Copyable {
   }
 
   /// The digest of the whole; nothing can be added after that.
-  mutating func finishWhole() -> [UInt8] {
+  public mutating func finishWhole() -> [UInt8] {
     isTwin ? finish(0, wholeCount) : plainWhole.finish()
   }
 

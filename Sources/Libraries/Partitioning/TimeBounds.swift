@@ -1,0 +1,91 @@
+internal import Filter
+internal import Postgres
+
+/// What kind of values a time column holds.
+public enum TimeKind: String, Sendable {
+  case date
+  /// Without a zone: a wall clock's time.
+  case timestamp
+  case timestamptz
+}
+
+/// The time a partition or window covers, half-open.
+struct TimeBounds: Sendable, Equatable {
+  let kind: TimeKind
+  /// As the server wrote it; nil is unbounded.
+  let from: String?
+  let to: String?
+}
+
+/// What the server's calendar says of some bounds.
+struct CalendarFacts: Sendable {
+  /// As records carry it: a date, or a time with microseconds; nil is unbounded.
+  let from: String?
+  let to: String?
+  /// True once its upper bound is not in the future any more.
+  let isClosed: Bool
+  /// True if it overlaps the days that were asked for.
+  let isSelected: Bool
+  /// The parts of the lower bound by their names in key templates; empty when unbounded.
+  let parts: [String: String]
+}
+
+/// The server's calendar: casts, time zones and the parts of dates.
+struct ServerCalendar: Sendable {
+  let timeZone: String
+  /// The first and the last day asked for, both inclusive; nil is unbounded.
+  let firstDay: String?
+  let lastDay: String?
+
+  /// What the calendar says of each of `bounds`, in their order.
+  func facts(
+    of bounds: [TimeBounds], on connection: borrowing Connection
+  ) throws -> [CalendarFacts] {
+    let parts = KeyTemplate.dateParts
+    let columns = parts.map { "to_char(l.lower AT TIME ZONE $4, '\($0.format)')" }
+    let rows = try connection.query(
+      """
+      SELECT \(Self.shown("b.kind", "l.lower")), \(Self.shown("b.kind", "l.upper")),
+        l.upper <= now(),
+        ($5::date IS NULL OR l.upper > ($5::date)::timestamp AT TIME ZONE $4)
+          AND ($6::date IS NULL OR l.lower < ($6::date + 1)::timestamp AT TIME ZONE $4),
+        isfinite(l.lower), \(columns.joined(separator: ", "))
+      FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS b (kind, lower, upper, n),
+        LATERAL (SELECT \(Self.moment("b.lower", "-infinity")) AS lower,
+          \(Self.moment("b.upper", "infinity")) AS upper) AS l
+      ORDER BY b.n
+      """,
+      [
+        Quoting.array(bounds.map(\.kind.rawValue)), Quoting.array(bounds.map(\.from)),
+        Quoting.array(bounds.map(\.to)), timeZone, firstDay, lastDay,
+      ])
+    return (0..<rows.count).map { row in
+      CalendarFacts(
+        from: rows.string(row, 0), to: rows.string(row, 1), isClosed: rows.boolean(row, 2),
+        isSelected: rows.boolean(row, 3),
+        parts: rows.boolean(row, 4)
+          ? Dictionary(
+            uniqueKeysWithValues: parts.enumerated().map { ($1.name, rows.text(row, 5 + $0)) })
+          : [:])
+    }
+  }
+
+  /// A bound as a moment; dates and wall clocks are taken to be in the zone that was asked for.
+  private static func moment(_ text: String, _ unbounded: String) -> String {
+    """
+    CASE WHEN \(text) IS NULL THEN '\(unbounded)'::timestamptz
+      WHEN b.kind = 'timestamptz' THEN \(text)::timestamptz
+      ELSE \(text)::timestamp AT TIME ZONE $4 END
+    """
+  }
+
+  /// A moment in the form of records.
+  private static func shown(_ kind: String, _ moment: String) -> String {
+    """
+    CASE WHEN NOT isfinite(\(moment)) THEN NULL
+      WHEN \(kind) = 'date' THEN to_char(\(moment) AT TIME ZONE $4, 'YYYY-MM-DD')
+      WHEN \(kind) = 'timestamp' THEN to_char(\(moment) AT TIME ZONE $4, 'YYYY-MM-DD"T"HH24:MI:SS.US')
+      ELSE to_char(\(moment) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END
+    """
+  }
+}

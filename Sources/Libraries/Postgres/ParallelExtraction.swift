@@ -1,0 +1,119 @@
+public import Bytes
+internal import Posix
+
+/// Reads a table by several connections at one snapshot and hands out its rows in table order.
+///
+/// The table's pages are cut into ranges that the workers take in turn. The worker whose range is
+/// the next one hands out as it reads; the others hold what they read, up to a bound, and then
+/// wait. So memory is bounded by the number of connections, whatever the table.
+public struct ParallelExtraction: Sendable {
+  /// Pages in a range: 16 MiB of an ordinary table.
+  static var pagesPerRange: Int { 2048 }
+  /// What a worker may hold before it must wait for its turn.
+  static var heldBytes: Int { 16 << 20 }
+
+  private struct Turns {
+    /// The next range that nobody reads yet.
+    var next = 0
+    /// The range whose rows come next.
+    var current = 0
+    var rows = 0
+    var failure: (any Error)?
+  }
+
+  private let extraction: Extraction
+  private let ranges: [PageRange]
+  private let turns = Monitor(Turns())
+
+  /// `pages` is the size of the table now; rows on pages added later belong to the last range.
+  public init(_ extraction: Extraction, pages: Int) {
+    self.extraction = extraction
+    let starts = Array(stride(from: 0, to: max(1, pages), by: Self.pagesPerRange))
+    ranges = starts.enumerated().map { index, first in
+      PageRange(first: first, end: index + 1 < starts.count ? starts[index + 1] : nil)
+    }
+  }
+
+  /// Reads all of it with `jobs` connections made by `connect`; returns the number of rows.
+  ///
+  /// `write` is called by one thread at a time, with whole lines in order.
+  public func run(
+    jobs: Int, connect: @escaping @Sendable () throws -> Connection,
+    _ write: @escaping @Sendable (borrowing ByteBuffer, _ rows: Int) throws -> Void
+  ) throws -> Int {
+    var group = ThreadGroup()
+    for _ in 0..<min(jobs, ranges.count) {
+      do throws(SystemError) { try group.start { work(connect, write) } } catch { fail(error) }
+    }
+    group.join()
+    let result = turns.update { $0 }
+    if let failure = result.failure { throw failure }
+    return result.rows
+  }
+
+  private func fail(_ error: any Error) {
+    turns.update { if $0.failure == nil { $0.failure = error } }
+  }
+
+  private func work(
+    _ connect: () throws -> Connection,
+    _ write: (borrowing ByteBuffer, _ rows: Int) throws -> Void
+  ) {
+    do {
+      let connection = try connect()
+      while let index = takeRange() { try read(index, on: connection, write) }
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func takeRange() -> Int? {
+    turns.update { turns in
+      guard turns.failure == nil, turns.next < ranges.count else { return nil }
+      defer { turns.next += 1 }
+      return turns.next
+    }
+  }
+
+  private func read(
+    _ index: Int, on connection: borrowing Connection,
+    _ write: (borrowing ByteBuffer, _ rows: Int) throws -> Void
+  ) throws {
+    var held = ByteBuffer(capacity: Extraction.batchBytes * 2)
+    let rows = try extraction.run(on: connection, range: ranges[index]) { batch, rows in
+      held.append(batch.span)
+      guard try isTurn(of: index, waiting: held.count >= Self.heldBytes) else { return }
+      try write(held, rows)
+      held.removeAll()
+    }
+    _ = try isTurn(of: index, waiting: true)
+    if !held.isEmpty { try write(held, rows) }
+    turns.update { turns in
+      turns.current += 1
+      turns.rows += rows
+    }
+  }
+
+  /// True when the rows of range `index` come next; with `waiting` it is true or throws.
+  private func isTurn(of index: Int, waiting: Bool) throws -> Bool {
+    let outcome: Result<Bool, any Error> = turns.wait { turns in
+      if let failure = turns.failure { return .failure(failure) }
+      if StopSignal.received != nil { return .failure(SystemError.interrupted) }
+      if turns.current == index { return .success(true) }
+      return waiting ? nil : .success(false)
+    }
+    return try outcome.get()
+  }
+}
+
+extension Relation {
+  /// The pages it has on disk now.
+  public func pages(on connection: borrowing Connection) throws -> Int {
+    let rows = try connection.query(
+      """
+      SELECT pg_catalog.pg_relation_size($1::regclass)
+        / pg_catalog.current_setting('block_size')::bigint
+      """, [sqlName])
+    return rows.integer(0, 0) ?? 0
+  }
+}

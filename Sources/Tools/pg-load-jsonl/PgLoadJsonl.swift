@@ -1,0 +1,192 @@
+import Filter
+import JSON
+import Posix
+import Postgres
+
+/// Loads JSON lines into a table, all of them or none.
+@main
+enum PgLoadJsonl: Tool {
+  struct Options: ConnectionOptionsHolder {
+    var connection = ConnectionOptions()
+    var relation: (schema: String?, name: String)?
+    var record: Record?
+    var into: (schema: String?, name: String)?
+    var creates = false
+    var missing = LoadPlan.Missing.error
+    var ignoresUnknown = false
+    var upstream: Upstream?
+    var expectedRows: Int?
+    var checksRows = true
+    var timeoutMilliseconds = 0
+    var isDryRun = false
+  }
+
+  /// A longer line is refused, so that memory stays bounded; the server's own limit is the same.
+  private static var maxLineBytes: Int { 1 << 30 }
+
+  static let name = "pg-load-jsonl"
+  static let summary = "loads JSON lines into a table, all of them or none"
+  static var defaults: Options { Options() }
+  static var exitCodes: [ExitCode] {
+    [.badInput, .unavailable, .temporary, .notPermitted, .configuration]
+  }
+  static var flags: [Flag<Options>] { Flag.connection + targetFlags + inputFlags }
+
+  private static var targetFlags: [Flag<Options>] {
+    [
+      .option("relation", "NAME", "table to load, written as in SQL") {
+        $0.relation = try Quoting.qualifiedName($1)
+      },
+      .option("record", "JSON", "partition or object record whose partition is the table to load") {
+        $0.record = try record($1)
+      },
+      .option("into", "NAME", "load into this table instead of the record's partition") {
+        $0.into = try Quoting.qualifiedName($1)
+      },
+      .toggle("create", "make the table of the record's columns; it must not exist") {
+        $0.creates = true
+      },
+    ]
+  }
+
+  private static var inputFlags: [Flag<Options>] {
+    [
+      .option("missing", "error|null|default", "what a column without a member gets") {
+        $0.missing = try OptionValue.word($1, LoadPlan.Missing.self)
+      },
+      .toggle("ignore-unknown", "pass over members that are no columns") {
+        $0.ignoresUnknown = true
+      },
+      .option("after", "LIST", "commit only if these stages of the job are done") {
+        $0.upstream = try Upstream(parsing: $1)
+      },
+      .option("expect-rows", "N", "commit only if there are so many rows (default: the record's)") {
+        $0.expectedRows = try OptionValue.count($1, in: 0...Int.max)
+      },
+      .toggle("no-check-rows", "commit whatever number of rows the server took") {
+        $0.checksRows = false
+      },
+      .option("statement-timeout", "DURATION", "give up when the load takes longer") {
+        $0.timeoutMilliseconds = try OptionValue.duration($1)
+      },
+      .toggle("dry-run", "do everything but the commit") { $0.isDryRun = true },
+    ]
+  }
+
+  private static func record(_ text: String) throws(UsageError) -> Record {
+    do throws(JSONError) { return try Record(parsing: text) } catch {
+      throw UsageError("not a JSON object: \(error)")
+    }
+  }
+
+  static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
+    try check(options, operands)
+    let definition = try options.creates ? options.record.map(TableDefinition.init) : nil
+    let target = try target(options)
+    let (log, started) = (JobLog(tool: name), Clock.monotonic())
+    log.start()
+    let connection = try Connection(options.connection, applicationName: name)
+    try begin(options, on: connection)
+    try definition?.create(target, on: connection)
+    let relation = try Relation(named: target, on: connection)
+    var plan = try LoadPlan(
+      relation, missing: options.missing, ignoresUnknown: options.ignoresUnknown, on: connection)
+    if definition != nil { plan.storage = .frozen }
+    let (rows, inBytes) = try load(plan, options, log, on: connection)
+    _ = try options.upstream?.finished(received: inBytes)
+    try end(options, on: connection)
+
+    var result = loadRecord(options.record)
+    result.set("target_schema", relation.schema)
+    result.set("target_table", relation.name)
+    result.set("rows", rows)
+    result.set("in_bytes", inBytes)
+    result.set("elapsed_ms", (Clock.monotonic() - started) / 1_000_000)
+    result.set("outcome", options.isDryRun ? "dry-run" : "loaded")
+    var output = RecordWriter()
+    try output.write(result)
+    let outBytes = output.byteCount
+    try output.finish()
+    log.done(inBytes: inBytes, outBytes: outBytes, rows: rows)
+    return .success
+  }
+
+  private static func check(_ options: Options, _ operands: [String]) throws(UsageError) {
+    if let first = operands.first { throw UsageError("unexpected operand \"\(first)\"") }
+    guard (options.relation == nil) != (options.record == nil) else {
+      throw UsageError("one of --relation and --record must be given")
+    }
+    guard options.record != nil || !options.creates && options.into == nil else {
+      throw UsageError("--create and --into go with --record")
+    }
+  }
+
+  /// The server's warnings would reach us in the middle of the rows, where only errors may come.
+  private static func begin(_ options: Options, on connection: borrowing Connection) throws {
+    try connection.execute(
+      """
+      BEGIN; SET LOCAL client_min_messages = error;
+      SET LOCAL statement_timeout = \(options.timeoutMilliseconds)
+      """)
+  }
+
+  /// The table to load: named, or the record's partition.
+  private static func target(_ options: Options) throws(Failure) -> String {
+    if let named = options.relation ?? options.into {
+      return named.schema.map { Quoting.qualified($0, named.name) }
+        ?? Quoting.identifier(named.name)
+    }
+    guard let schema = options.record?.string("partition_schema"),
+      let name = options.record?.string("partition")
+    else { throw Failure(.badInput, "record names no partition") }
+    return Quoting.qualified(schema, name)
+  }
+
+  private static func load(
+    _ plan: LoadPlan, _ options: Options, _ log: JobLog, on connection: borrowing Connection
+  ) throws -> (rows: Int, inBytes: Int) {
+    Descriptor.standardInput.growPipe(to: 1 << 20)
+    var lines = LineReader(from: .standardInput, maxLineBytes: maxLineBytes)
+    var table = TableLoad(plan)
+    var progress = Progress(log)
+    do {
+      while try lines.next() {
+        guard try table.append(lines.line, on: connection) else { continue }
+        progress.report(inBytes: lines.bytesRead, outBytes: 0, rows: table.lines)
+      }
+    } catch let error as LineError {
+      throw Failure(.badInput, error.description)
+    }
+    let rows = try table.finish(on: connection)
+    if options.checksRows { try checkRows(rows, of: table.lines, options) }
+    return (rows, lines.bytesRead)
+  }
+
+  private static func checkRows(_ rows: Int, of lines: Int, _ options: Options) throws(Failure) {
+    guard rows == lines else {
+      throw Failure(
+        .badInput, "the server took \(rows) of \(lines) rows, nothing was loaded",
+        detail: "A trigger of the table leaves rows out or puts them elsewhere.",
+        hint: "--no-check-rows accepts that.")
+    }
+    guard let expected = options.expectedRows ?? options.record?.integer("rows") else { return }
+    guard rows == expected else {
+      throw Failure(
+        .badInput, "\(rows) rows came, but \(expected) are expected, nothing was loaded")
+    }
+  }
+
+  private static func end(_ options: Options, on connection: borrowing Connection) throws {
+    guard options.isDryRun else { return try connection.commit() }
+    try connection.execute("SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
+  }
+
+  /// A record of type load with what it was given.
+  private static func loadRecord(_ given: Record?) -> Record {
+    var record = Record(type: "load")
+    for name in given?.names ?? [] where name != "type" {
+      if let value = given?.json(name) { record.set(name, json: value) }
+    }
+    return record
+  }
+}

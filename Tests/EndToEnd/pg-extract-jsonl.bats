@@ -1,0 +1,159 @@
+# pg-extract-jsonl prints what row_to_json prints.
+
+load support
+
+setup_file() {
+  start_postgres
+  psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --file "$REPO/Tests/EndToEnd/types.sql"
+  sql "create table numbers as select i as id, md5(i::text) as text, case when i % 3 = 0 then i end as maybe
+    from generate_series(1, 60000) i; create table nothing (a int); create table bare ();
+    insert into bare default values; insert into bare default values"
+}
+
+# What the server itself makes of the rows; only line breaks inside json are its caller's to replace.
+oracle() {
+  psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --command \
+    "set timezone = 'UTC'; set lc_monetary = 'C'; set bytea_output = 'hex'; set extra_float_digits = 1;
+     select translate(row_to_json(t)::text, e'\n\r', '  ') from $1 t"
+}
+
+@test "every type gives what row_to_json gives" {
+  oracle zoo >"$SCRATCH/oracle"
+  pg-extract-jsonl --relation zoo >"$SCRATCH/ours"
+  assert_same_file "$SCRATCH/ours" "$SCRATCH/oracle"
+  assert_equal "$(wc -l <"$SCRATCH/ours")" 5
+}
+
+@test "settings of the user, the database or the environment change nothing" {
+  pg-extract-jsonl --relation zoo >"$SCRATCH/before"
+  sql "alter database $PGDATABASE set datestyle = 'German'; alter database $PGDATABASE set timezone = 'Asia/Tokyo';
+    alter database $PGDATABASE set intervalstyle = 'iso_8601'; alter database $PGDATABASE set extra_float_digits = -5;
+    alter database $PGDATABASE set bytea_output = 'escape'; alter database $PGDATABASE set client_encoding = 'LATIN1'"
+  PGTZ=America/New_York PGDATESTYLE='SQL, DMY' pg-extract-jsonl --relation zoo >"$SCRATCH/after"
+  for setting in datestyle timezone intervalstyle extra_float_digits bytea_output client_encoding; do
+    sql "alter database $PGDATABASE reset $setting"
+  done
+  assert_same_file "$SCRATCH/after" "$SCRATCH/before"
+}
+
+@test "extension types with a cast to json are embedded" {
+  if [[ ${SLUICE_PG_VERSION:-15} != 15 ]]; then skip "these servers come without contrib"; fi
+  sql "create extension if not exists hstore; drop table if exists pairs;
+    create table pairs as select 'a=>1,b=>NULL'::hstore as h, array['c=>2'::hstore] as list"
+  oracle pairs >"$SCRATCH/oracle"
+  pg-extract-jsonl --relation pairs >"$SCRATCH/ours"
+  assert_same_file "$SCRATCH/ours" "$SCRATCH/oracle"
+}
+
+@test "several connections give the same bytes as one" {
+  pg-extract-jsonl --relation numbers >"$SCRATCH/one"
+  for jobs in 2 3 7; do
+    pg-extract-jsonl --relation numbers -j "$jobs" >"$SCRATCH/many"
+    assert_same_file "$SCRATCH/many" "$SCRATCH/one"
+  done
+  oracle numbers >"$SCRATCH/oracle"
+  assert_same_file "$SCRATCH/one" "$SCRATCH/oracle"
+}
+
+@test "empty tables, tables without columns and views" {
+  assert_equal "$(pg-extract-jsonl --relation nothing | wc -c)" 0
+  assert_equal "$(pg-extract-jsonl --relation bare)" $'{}\n{}'
+  sql "create or replace view v as select id, maybe from numbers where id <= 3"
+  assert_equal "$(pg-extract-jsonl --relation v -j 4)" \
+    $'{"id":1,"maybe":null}\n{"id":2,"maybe":null}\n{"id":3,"maybe":3}'
+}
+
+@test "columns are chosen, left out and ordered" {
+  assert_equal "$(pg-extract-jsonl --relation numbers --columns 'maybe, "id"' --where 'id = 3')" '{"maybe":3,"id":3}'
+  assert_equal "$(pg-extract-jsonl --relation numbers --exclude-columns text --where 'id = 1')" '{"id":1,"maybe":null}'
+  assert_equal "$(pg-extract-jsonl --relation numbers --columns id --where 'id < 3' --order-by 'id desc' --quote-numbers)" \
+    $'{"id":"2"}\n{"id":"1"}'
+  assert_equal "$(pg-extract-jsonl --relation numbers --columns id --where 'id = 5 -- a comment')" '{"id":5}'
+  run --separate-stderr pg-extract-jsonl --relation numbers --columns nope
+  assert_status 65
+  assert_stderr_has 'column "nope"'
+}
+
+@test "a record says what to read, on standard input or as an option" {
+  record='{"type":"partition","partition_schema":"public","partition":"numbers","where":"id <= 2"}'
+  assert_equal "$(pg-extract-jsonl <<<"$record" | wc -l)" 2
+  assert_equal "$(pg-extract-jsonl --record "$record" </dev/null | wc -l)" 2
+  run --separate-stderr pg-extract-jsonl --record '{"type":"partition","partition":"numbers","partition_schema":"public","columns":[{"name":"id","type":"bigint"}]}'
+  assert_status 65
+  assert_stderr_has 'not those of the record'
+  run --separate-stderr pg-extract-jsonl <<<'{"a":1} x'
+  assert_status 65
+  assert_stderr_has 'line 1'
+  run --separate-stderr pg-extract-jsonl </dev/null
+  assert_status 65
+}
+
+@test "what cannot be read is an error, and rows that a policy hides are too" {
+  sql "drop role if exists nobody_$$; create role nobody_$$ login; drop table if exists hidden;
+    create table hidden (a int); insert into hidden values (1); grant select on hidden to nobody_$$;
+    alter table hidden enable row level security"
+  run --separate-stderr env PGUSER="nobody_$$" pg-extract-jsonl --relation numbers
+  assert_status 77
+  run --separate-stderr env PGUSER="nobody_$$" pg-extract-jsonl --relation hidden
+  assert_status 77
+  run --separate-stderr pg-extract-jsonl --relation nope
+  assert_status 65
+  run --separate-stderr pg-extract-jsonl --relation numbers --where 'nope = 1'
+  assert_status 65
+  run --separate-stderr env PGHOST=/nonexistent pg-extract-jsonl --relation numbers
+  assert_status 69
+  run --separate-stderr pg-extract-jsonl --relation numbers --where 'pg_sleep(5) is null' --statement-timeout 50ms
+  assert_status 75
+  sql "drop owned by nobody_$$; drop role nobody_$$"
+}
+
+@test "usage errors come before any connection" {
+  for words in '--jobs 0' '--relation a --record {}' '--where x' '--order-by a -j 2 --relation a' '--snapshot 1;x' '--columns "' 'operand'; do
+    # shellcheck disable=SC2086  # several words
+    run --separate-stderr env PGHOST=/nonexistent pg-extract-jsonl $words
+    assert_status 64
+  done
+}
+
+@test "the job log has start and done with rows, bytes and digest" {
+  SLUICE_JOB=$SCRATCH/job pg-extract-jsonl --relation numbers >"$SCRATCH/out"
+  digest=$(sha256sum <"$SCRATCH/out")
+  assert_equal "$(jq -r 'select(.type == "done") | "\(.rows) \(.out_bytes) \(.out_sha256)"' "$SCRATCH/job")" \
+    "60000 $(wc -c <"$SCRATCH/out") ${digest%% *}"
+  rm "$SCRATCH/job"
+  run env SLUICE_JOB="$SCRATCH/job" bash -c 'pg-extract-jsonl --relation numbers >/dev/full'
+  assert_status 74
+  assert_equal "$(jq -r .type "$SCRATCH/job" | tail -n 1)" failed
+}
+
+@test "the reader goes away: 141; SIGTERM: 143, and the statement ends" {
+  run bash -c 'pg-extract-jsonl --relation numbers | head -n 1 >/dev/null; exit "${PIPESTATUS[0]}"'
+  assert_status 141
+  pg-extract-jsonl --relation numbers --where "pg_sleep(30) is null" >/dev/null 3>&- &
+  pid=$!
+  eventually 5 eval '[[ $(sql "select count(*) from pg_stat_activity where application_name = '"'pg-extract-jsonl'"' and state = '"'active'"' and datname = current_database()") == 1 ]]'
+  kill -TERM $pid
+  run wait $pid
+  status=0
+  wait $pid || status=$?
+  assert_equal "$status" 143
+  eventually 5 eval '[[ $(sql "select count(*) from pg_stat_activity where application_name = '"'pg-extract-jsonl'"' and datname = current_database()") == 0 ]]'
+}
+
+@test "memory stays bounded, whatever the number of rows" {
+  sql "create table if not exists wide as select i, repeat(md5(i::text), 30) as t from generate_series(1, 150000) i"
+  for jobs in 1 3; do
+    peak=$(/usr/bin/time -f %M pg-extract-jsonl --relation wide -j "$jobs" 2>&1 >/dev/null)
+    limit=$((65536 + (jobs - 1) * 32768))
+    [[ $peak -le $limit ]] || fail "$peak KiB with $jobs connections, more than $limit"
+  done
+}
+
+@test "a snapshot is one moment" {
+  sql "drop table if exists instant; create table instant as select 1 as id"
+  pg-snapshot -- bash -c "
+    psql -qc 'insert into instant values (2)'
+    pg-extract-jsonl --relation instant
+    pg-extract-jsonl --relation instant -j 2" >"$SCRATCH/out"
+  assert_equal "$(cat "$SCRATCH/out")" $'{"id":1}\n{"id":1}'
+}

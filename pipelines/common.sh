@@ -1,0 +1,128 @@
+# What all pipelines share: options, messages, endings. Sourced, with `name` set and `usage` defined.
+# shellcheck shell=bash
+
+export SWIFT_BACKTRACE=enable=no
+# The tools that were installed or built with this pipeline come first.
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+for folder in "$here/../bin" "$here"; do
+  if [[ -d $folder ]]; then PATH=$(cd "$folder" && pwd):$PATH; fi
+done
+export PATH
+
+# shellcheck disable=SC2154  # name is the sourcing pipeline's
+say() { printf '%s: %s\n' "$name" "$1" >&2; }
+
+die() {
+  local code=$1
+  shift
+  say "error: $1"
+  if [[ $code == 64 ]]; then say "hint: Try \"$name --help\" for more information."; fi
+  exit "$code"
+}
+
+# The options that the help names: `store=` with a value, `dry-run` without.
+known_options() { usage | sed -nE 's/^  --([a-z-]+=?).*/\1/p'; }
+
+variable_of() {
+  local upper=${1^^}
+  printf 'SLUICE_%s' "${upper//-/_}"
+}
+
+# parse_options WORD…: each option becomes a variable; words that are none end up in `operands`.
+parse_options() {
+  local word option value
+  local -A known=()
+  for option in $(known_options); do known[${option%=}]=$option; done
+  operands=()
+  while [[ $# -gt 0 ]]; do
+    word=$1
+    shift
+    case $word in
+    --) operands+=("$@") && break ;;
+    --help | '-?')
+      usage
+      exit 0
+      ;;
+    --version | -V)
+      echo "$name (Sluice)"
+      exit 0
+      ;;
+    --*)
+      option=${word%%=*}
+      option=${option#--}
+      [[ -n ${known[$option]:-} ]] || die 64 "unrecognized option \"--$option\""
+      if [[ ${known[$option]} != *= ]]; then
+        [[ $word != *=* ]] || die 64 "option \"--$option\" takes no value"
+        value=1
+      elif [[ $word == *=* ]]; then
+        value=${word#*=}
+      else
+        [[ $# -gt 0 ]] || die 64 "option \"--$option\" needs a value"
+        value=$1
+        shift
+      fi
+      set_option "$option" "$value"
+      ;;
+    -?*) die 64 "unrecognized option \"$word\"" ;;
+    *) operands+=("$word") ;;
+    esac
+  done
+  if [[ -n ${SLUICE_CONFIG:-} ]]; then read_config "$SLUICE_CONFIG"; fi
+}
+
+# A pipeline with an option that may be repeated redefines this.
+set_option() { printf -v "$(variable_of "$1")" '%s' "$2"; }
+
+# Lines of NAME=value; variables that are set already win.
+read_config() {
+  local line number=0
+  [[ -r $1 ]] || die 64 "could not read the configuration \"$1\""
+  while IFS= read -r line || [[ -n $line ]]; do
+    number=$((number + 1))
+    [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
+    [[ $line =~ ^([A-Za-z_][A-Za-z_0-9]*)=(.*)$ ]] ||
+      die 64 "line $number of \"$1\" is not NAME=value"
+    local variable=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
+    # Quotes around a value are the file's, as systemd and shells read it.
+    if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
+    [[ -n ${!variable+set} ]] || export "$variable=$value"
+  done <"$1"
+}
+
+# need OPTION…: each of them must have been given.
+need() {
+  local option variable
+  for option in "$@"; do
+    variable=$(variable_of "$option")
+    [[ -n ${!variable:-} ]] || die 64 "no --$option was given"
+  done
+}
+
+# field NAME RECORD: a member as text, empty where there is none.
+field() { jq -r --arg name "$1" '.[$name] // empty' <<<"$2"; }
+
+# first_failure STATUS…: the status of the stage that failed by itself, where others only saw its pipe close.
+first_failure() {
+  local status broken=0
+  for status in "$@"; do
+    case $status in
+    0) ;;
+    141) broken=141 ;;
+    *) return "$status" ;;
+    esac
+  done
+  return "$broken"
+}
+
+# Appends standard input, a line, alone and durably.
+# shellcheck disable=SC2094  # it is read before it is written, under the lock
+append_line() {
+  local line
+  IFS= read -r line || return 1
+  {
+    flock 9
+    # A line that a power cut left unfinished must not swallow this one.
+    if [[ -s $1 && $(tail -c 1 "$1" | wc -l) == 0 ]]; then printf '\n' >&9; fi
+    printf '%s\n' "$line" >&9
+  } 9>>"$1" && sync "$1"
+}
