@@ -76,7 +76,7 @@ public struct Upstream: Sendable {
     }
   }
 
-  /// The `skipping`-th process of that name counts; of its lines, the last `done`. Nil if that has
+  /// What a stage said when it was done; of several of one name, the `skipping`-th.
   /// no byte counts.
   private static func stage(
     _ name: String, in lines: [Record], skipping: Int

@@ -10,6 +10,8 @@ final class Exchange {
   /// When `isCancelled` was asked last, on the clock that never jumps.
   private var asked: Int64 = 0
   private var status = 0
+  /// True behind the empty line that ends a head; libcurl takes a head that breaks off for a whole.
+  private(set) var isHeadWhole = false
   private var headers: [(name: String, value: String)] = []
   private var body = ByteBuffer()
   /// True once more came than was asked for.
@@ -34,6 +36,9 @@ final class Exchange {
       let words = text.split(separator: " ")
       status = words.count > 1 ? Int(words[1]) ?? 0 : 0
       headers = []
+      isHeadWhole = false
+    } else if text.isEmpty {
+      isHeadWhole = true
     } else if let colon = text.firstIndex(of: ":") {
       let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
       headers.append((text[..<colon].lowercased(), String(value)))

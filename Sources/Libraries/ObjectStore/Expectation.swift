@@ -100,7 +100,7 @@ struct Verifier: ~Copyable {
     partLeft = plan.size(ofPart: partETags.count + 1)
   }
 
-  /// What differs, in words; nil when nothing does. Also the SHA-256, if that was computed.
+  /// What differs, in words, and the SHA-256, if that was computed; nil when nothing does.
   mutating func finish() -> (difference: String?, sha256: String?) {
     if let bytes = expected.objectBytes, bytes != byteCount {
       return ("it should have \(bytes) bytes, but has \(byteCount)", nil)

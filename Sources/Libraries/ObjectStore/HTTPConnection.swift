@@ -57,6 +57,9 @@ struct HTTPConnection: ~Copyable {
       return unsafe ccurl_easy_perform(handle)
     }
     guard code == CURLE_OK else { throw exchange.error(code) }
+    guard exchange.isHeadWhole else {
+      throw TransportError(kind: .broken, text: "the answer's head breaks off")
+    }
     return exchange.response
   }
 

@@ -15,7 +15,7 @@ public struct Listing {
   }
 
   /// Calls `body` with each object.
-  public func forEach(_ body: (ListedObject) throws -> Void) throws {
+  public func visit(_ body: (ListedObject) throws -> Void) throws {
     switch root {
     case .s3(let bucket, let prefix):
       let connection = try S3Connection(try S3Store(options))

@@ -73,11 +73,12 @@ struct MultipartUpload {
   /// An answer that is lost or unclear is settled by looking what is there. Throws an `S3Error` that
   /// `isPreconditionFailed` when something is there and `ifNoneMatch` is true.
   func complete(
-    _ etags: [String], objectBytes: Int, ifNoneMatch: Bool,
+    _ parts: [UploadQueue.Arrived], objectBytes: Int, ifNoneMatch: Bool,
     on connection: borrowing S3Connection
   ) throws -> String {
     var backoff = Backoff(attempts: connection.store.options.retries)
-    let body = Self.list(etags)
+    let etags = parts.map(\.etag)
+    let body = Self.list(parts, checksums: connection.store.checksum == .crc32c)
     var request = S3Request(
       method: "POST", bucket: bucket, key: key, query: [("uploadId", id)],
       headers: [("content-type", "application/xml")],
@@ -101,10 +102,14 @@ struct MultipartUpload {
     }
   }
 
-  private static func list(_ etags: [String]) -> String {
+  private static func list(_ parts: [UploadQueue.Arrived], checksums: Bool) -> String {
     var body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-    for (index, etag) in etags.enumerated() {
-      body += "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(etag)\"</ETag></Part>"
+    for (index, part) in parts.enumerated() {
+      body += "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(part.etag)\"</ETag>"
+      if checksums {
+        body += "<ChecksumCRC32C>\(Base64.encode(part.crc32c.bytes))</ChecksumCRC32C>"
+      }
+      body += "</Part>"
     }
     return body + "</CompleteMultipartUpload>"
   }

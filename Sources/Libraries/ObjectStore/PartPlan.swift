@@ -37,7 +37,8 @@ public struct PartPlan: Equatable, Sendable {
     return sizes
   }
 
-  /// How many buffers of the size of part `number` a budget allows; never less than two, one to
-  /// fill and one to send. Filling is quick, so no buffer is set aside for it.
+  /// How many buffers of the size of part `number` a budget allows.
+  ///
+  /// Never less than two, one to fill and one to send.
   func buffers(forPart number: Int, budget: Int) -> Int { max(2, budget / size(ofPart: number)) }
 }

@@ -18,9 +18,9 @@ extension S3Put {
         bucket, key,
         headers: options.headers + metadata(sha256: known?.sha256, known?.stages ?? []),
         on: connection)
-      let etags = try send(parts, &input, queue, upload)
-      let receipt = try receipt(of: &input, etags.count, known)
-      return try complete(upload, etags, receipt)
+      let arrived = try send(parts, &input, queue, upload)
+      let receipt = try receipt(of: &input, arrived.count, known)
+      return try complete(upload, arrived, receipt)
     } catch {
       MultipartUpload.removeAll(bucket, key, in: connection.store)
       throw error
@@ -43,11 +43,11 @@ extension S3Put {
     return receipt
   }
 
-  /// Reads to the end while threads upload; returns the parts' ETags once all have arrived.
+  /// Reads to the end while threads upload; returns the parts once all have arrived.
   private func send(
     _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue,
     _ upload: MultipartUpload
-  ) throws -> [String] {
+  ) throws -> [UploadQueue.Arrived] {
     var threads = ThreadGroup()
     do {
       var count = 0
@@ -57,9 +57,9 @@ extension S3Put {
         try add(part, &count, queue, upload, &threads)
       }
       queue.close()
-      let etags = try queue.waitForAll(count)
+      let arrived = try queue.waitForAll(count)
       threads.join()
-      return etags
+      return arrived
     } catch {
       queue.fail(error)
       threads.join()
@@ -109,12 +109,12 @@ extension S3Put {
   }
 
   private func complete(
-    _ upload: MultipartUpload, _ etags: [String], _ known: Receipt
+    _ upload: MultipartUpload, _ parts: [UploadQueue.Arrived], _ known: Receipt
   ) throws -> Receipt {
     var receipt = known
     do {
       receipt.etag = try upload.complete(
-        etags, objectBytes: receipt.objectBytes ?? 0, ifNoneMatch: options.ifNoneMatch,
+        parts, objectBytes: receipt.objectBytes ?? 0, ifNoneMatch: options.ifNoneMatch,
         on: connection)
     } catch let error as S3Error where options.ifNoneMatch && error.isPreconditionFailed {
       upload.abort(in: connection.store)

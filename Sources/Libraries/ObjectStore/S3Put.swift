@@ -136,7 +136,7 @@ struct S3Put: ~Copyable {
     request.payloadHash = connection.store.payloadHash(part.digest)
     do {
       let response = try part.buffer.withSpan { try connection.send(request, body: $0) }
-      receipt.etag = S3Object.unquoted(response["etag"] ?? "")
+      receipt.etag = response["etag"].map(S3Object.unquoted)
     } catch let error as S3Error where options.ifNoneMatch && error.isPreconditionFailed {
       guard let object = try connection.head(bucket, key) else { throw error }
       // What is in the way may be what an attempt put there whose answer was lost.

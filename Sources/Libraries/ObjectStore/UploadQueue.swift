@@ -11,13 +11,20 @@ final class UploadQueue: Sendable {
     let digest: PartDigest
   }
 
+  /// A part that the store has.
+  struct Arrived {
+    /// Without quotes.
+    let etag: String
+    let crc32c: CRC32C
+  }
+
   private struct State {
     var free: [PartBuffer] = []
     /// Buffers that exist, wherever they are.
     var buffers = 0
     var ready: [Part] = []
     /// By part number, from 1.
-    var etags: [Int: String] = [:]
+    var arrived: [Int: Arrived] = [:]
     var isClosed = false
     var failure: (any Error)?
   }
@@ -68,18 +75,18 @@ final class UploadQueue: Sendable {
 
   func finished(_ part: Part, etag: String) {
     state.update { state in
-      state.etags[part.number] = etag
+      state.arrived[part.number] = Arrived(etag: etag, crc32c: part.digest.crc32c)
       state.free.append(part.buffer)
     }
   }
 
-  /// Waits until `count` parts have arrived and returns their ETags, in order.
-  func waitForAll(_ count: Int) throws -> [String] {
-    let result: Result<[String], any Error> = state.wait { state in
+  /// Waits until `count` parts have arrived and returns them, in order.
+  func waitForAll(_ count: Int) throws -> [Arrived] {
+    let result: Result<[Arrived], any Error> = state.wait { state in
       if let failure = state.failure { return .failure(failure) }
       if StopSignal.received != nil { return .failure(SystemError.interrupted) }
-      guard state.etags.count == count else { return nil }
-      return .success((1...count).compactMap { state.etags[$0] })
+      guard state.arrived.count == count else { return nil }
+      return .success((1...count).compactMap { state.arrived[$0] })
     }
     return try result.get()
   }

@@ -26,7 +26,7 @@ enum S3ls: Tool {
     var output = RecordWriter()
     var count = 0
     for root in roots {
-      try Listing(root, store: options.store).forEach { object in
+      try Listing(root, store: options.store).visit { object in
         try output.write(object.record)
         count += 1
       }
