@@ -292,6 +292,26 @@ CONFIG
     from plain t where at < '2024-03-06'")"
 }
 
+@test "a restored partition that is in the way of others is 65, one whose table is locked 75" {
+  make_days narrow 2 10
+  archived narrow
+  change "drop table narrow_20240101; create table narrow_wide partition of narrow
+    for values from ('2023-01-01') to ('2024-01-02')"
+  run --separate-stderr restore --manifest "$MANIFEST" --partition narrow_20240101 --attach
+  assert_status 65
+  assert_stderr_has 'would overlap'
+  change "drop table narrow_wide"
+  # It is there already, by itself; the next run only attaches it.
+  setsid psql -qXc 'begin; lock narrow in access exclusive mode; select pg_sleep(60)' >/dev/null 2>&1 3>&- &
+  eventually 10 eval '[[ $(sql "select count(*) from pg_locks where relation = '"'narrow'"'::regclass and granted") == 1 ]]'
+  SLUICE_LOCK_TIMEOUT=300ms run --separate-stderr restore --manifest "$MANIFEST" --partition narrow_20240101 --attach
+  sql "select pg_terminate_backend(pid) from pg_locks where relation = 'narrow'::regclass and granted" >/dev/null
+  assert_status 75
+  run --separate-stderr restore --manifest "$MANIFEST" --partition narrow_20240101 --attach
+  assert_status 0
+  assert_equal "$(sql 'select count(*) from narrow')" 20
+}
+
 @test "list, hash and default partitions at two levels come back with their bounds" {
   change "create table deep (region text, id int, at date) partition by list (region);
     create table deep_eu partition of deep for values in ('de', 'it''s') partition by range (at);

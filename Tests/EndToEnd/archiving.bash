@@ -35,7 +35,9 @@ make_days() {
 }
 
 # What the server makes of a table's rows, whatever their order.
-contents() { sql "select count(*) || ' ' || coalesce(md5(string_agg(t::text, e'\n' order by t::text)), '') from $1 t"; }
+contents() {
+  sql "select count(*) || ' ' || coalesce(md5(string_agg(whole_row::text, e'\n' order by whole_row::text)), '') from $1 whole_row"
+}
 
 # archive_table TABLE OPTION…, to the store and manifest of the test; leaves status, output and stderr.
 archive_table() {

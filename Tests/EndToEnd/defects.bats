@@ -72,7 +72,7 @@ setup() { enter_work; }
         '{\"a\": 9007199254740993, \"a\": 1.10}', '{\"x\": 0.1000}', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
         array['', null, 'null', 'a,b', E'\\\\'], array['ok', 'a \"b\"']::mood[], '::1/64', '1 mon -3 days 00:00:00.000001',
         '\\x00ff', '2024-02-29 23:59:59.999999', '0044-03-15 12:00:00+00 BC', repeat('long ', 40000), ''),
-      (-9223372036854775808, '2024-01-01', 'NaN', 0.1, 3.4028235e38, 'null', 'null', null, '{}', '[0:1]={ok,ok}', '10.0.0.1',
+      (-9223372036854775808, '2024-01-01', 'NaN', 0.1, 3.4028235e38, '[null]', '{}', null, '{}', '{ok,ok}', '10.0.0.1',
         '-178000000 years', '', 'infinity', '-infinity', null, E'\\u0001\n\r\t\u2028')"
   before=$(contents awkward)
   archived awkward
@@ -80,8 +80,7 @@ setup() { enter_work; }
   run --separate-stderr restore --manifest "$MANIFEST" --partition awkward_1 --attach
   assert_status 0
   assert_equal "$(contents awkward)" "$before"
-  assert_equal "$(sql "select count(*) from awkward a full join awkward_kept b on a::text = b::text where a is null or b is null
-    and not (a.id = b.id)")" 0
+  assert_equal "$(sql "select ours from awkward_1 ours")" "$(sql "select theirs from awkward_kept theirs")"
 }
 
 @test "A7: restore never touches rows that are there, and drops nothing" {
@@ -165,7 +164,7 @@ setup() { enter_work; }
   archived moment --workers 1 --encrypt "psql -qXc 'update moment set n = n + 1; insert into moment
     select 1000, n, d from (select distinct n, d from moment) x' && cat" --check content
   assert_summary "4 0 0 0"
-  assert_equal "$(find "$WORK/store" -type f -exec zst -d {} + | jq -s -c '[length, (map(.n) | unique)]')" "[400,[0]]"
+  assert_equal "$(find "$WORK/store" -type f -exec zstd -dc {} + | jq -s -c '[length, (map(.n) | unique)]')" "[400,[0]]"
   # What was written meanwhile is not forgotten.
   settle
   archived moment --dry-run
@@ -199,6 +198,8 @@ setup() { enter_work; }
 
 @test "A20: receipts say what the content is, whatever the store calls it" {
   make_days parts 2 3000
+  # Digits that do not compress, so that there are several parts.
+  change "update parts set kind = md5(id::text) || md5((id * 7)::text)"
   STORE=s3://$BUCKET/a20/
   archived parts --put-options --part-size=64KiB
   assert_equal "$(receipt_of parts_20240101 | jq '.parts > 1 and (.etag | contains("-"))')" true

@@ -274,13 +274,13 @@ SH
     wait "$run" || status=$?
     [[ $status != 0 ]] || fail "exit 0 although $victim was killed"
     settle
-    rows=$(sql "select count(*) from big_1")
+    rows=$(if sql "select to_regclass('big_1')" | grep -q .; then sql "select count(*) from big_1"; fi)
     case $victim in
     # The stages go on without the shell.
     restore) assert_equal "$rows" 120000 ;;
-    *) assert_equal "$rows" 0 ;;
+    *) assert_equal "$rows" "" ;;
     esac
-    assert_equal "$(sql "select relispartition from pg_class where relname = 'big_1'")" f
+    assert_equal "$(sql "select count(*) from big")" 0
   done
   run --separate-stderr restore --manifest "$MANIFEST" --partition big_1 --attach
   assert_status 0

@@ -1,0 +1,123 @@
+# s3verify holds receipts against the store, and partitions against receipts.
+
+load support
+load archiving
+
+setup_file() { MIN_PART=1 start_store --own; }
+
+setup() {
+  enter_work
+  PREFIX=s3://$BUCKET/$BATS_TEST_NUMBER/
+}
+
+# put KEY FILE OPTION…: an object at the place of the test and its receipt.
+put() {
+  local key=$1 file=$2
+  shift 2
+  s3put --to "$PREFIX" --record "{\"type\":\"partition\",\"key\":\"$key\",\"fingerprint\":\"f1\"}" "$@" <"$file"
+}
+
+# judge OPTION…: the verdicts on the receipts on standard input; leaves status, output and stderr.
+judge() { run --separate-stderr s3verify "$@"; }
+
+verdicts() { jq -r '"\(.key) \(.verdict)"' <<<"$output"; }
+
+@test "objects in a bucket: single and in parts, at every depth" {
+  seq 100000 | zst >"$WORK/body"
+  put one "$WORK/body" >"$WORK/receipts"
+  put many "$WORK/body" --part-size 64KiB >>"$WORK/receipts"
+  assert_equal "$(jq -c '.parts > 1' "$WORK/receipts" | xargs)" "false true"
+  for check in head content rows; do
+    judge --check "$check" <"$WORK/receipts"
+    assert_status 0
+    assert_equal "$(verdicts)" $'one ok\nmany ok'
+  done
+  # Records keep all that they had, and what is said comes behind.
+  assert_equal "$(jq -c 'del(.type)' <"$WORK/receipts" | head -n 1)" \
+    "$(head -n 1 <<<"$output" | jq -c 'del(.type, .verdict, .detail)')"
+}
+
+@test "objects that were replaced, cut or removed" {
+  seq 1000 >"$WORK/body"
+  for key in same other shorter gone; do put "$key" "$WORK/body" >>"$WORK/receipts"; done
+  seq 1001 2000 | head -c "$(stat -c %s "$WORK/body")" >"$WORK/swapped"
+  s3 --data "$WORK/swapped" PUT "/$BUCKET/$BATS_TEST_NUMBER/other"
+  head -c 100 "$WORK/body" >"$WORK/part"
+  s3 --data "$WORK/part" PUT "/$BUCKET/$BATS_TEST_NUMBER/shorter"
+  s3 DELETE "/$BUCKET/$BATS_TEST_NUMBER/gone"
+  judge <"$WORK/receipts"
+  assert_status 1
+  assert_equal "$(verdicts | grep -v '^other ')" $'same ok\nshorter size\ngone missing'
+  judge --check content <"$WORK/receipts"
+  assert_equal "$(verdicts | grep -c '^other \(etag\|sha256\|size\)')" 1
+  judge --keep failing <"$WORK/receipts"
+  assert_equal "$(verdicts | cut -d' ' -f1 | xargs)" "other shorter gone"
+  judge --keep ok <"$WORK/receipts"
+  assert_status 1
+  assert_equal "$(verdicts)" "same ok"
+}
+
+@test "partitions are joined with the manifest: the last receipt of a key counts" {
+  seq 10 >"$WORK/body"
+  { put a "$WORK/body" && put b "$WORK/body"; } >"$MANIFEST"
+  jq -c '.object_bytes = 1' "$MANIFEST" >"$WORK/older"
+  cat "$WORK/older" "$MANIFEST" >"$WORK/both"
+  printf '%s\n' '{"key":"a","fingerprint":"f1"}' '{"key":"b","fingerprint":"f2"}' '{"key":"c","fingerprint":"f1"}' '{"key":"a"}' \
+    >"$WORK/partitions"
+  judge --manifest "$WORK/both" --store "$PREFIX" <"$WORK/partitions"
+  assert_status 1
+  assert_equal "$(verdicts)" $'a ok\nb changed\nc missing\na changed'
+  judge --manifest "$WORK/both" --store "s3://$BUCKET/" <"$WORK/partitions"
+  assert_equal "$(verdicts)" $'a missing\nb missing\nc missing\na missing'
+  cat "$MANIFEST" "$WORK/older" >"$WORK/both"
+  judge --manifest "$WORK/both" --store "$PREFIX" --all
+  assert_status 1
+  assert_equal "$(verdicts)" $'a size\nb size'
+  judge --manifest "$WORK/none" <"$WORK/partitions"
+  assert_equal "$(verdicts | cut -d' ' -f2 | sort -u)" missing
+}
+
+@test "more receipts than are held together keep their order" {
+  STORE=file://$WORK/store/
+  seq 5 >"$WORK/body"
+  s3put --to "$STORE" --record '{"key":"k"}' <"$WORK/body" >"$WORK/receipt"
+  for ((i = 0; i < 1300; i++)); do cp "$WORK/store/k" "$WORK/store/$i"; done
+  rm "$WORK/store/511" "$WORK/store/512" "$WORK/store/1299"
+  jq -c --arg store "$STORE" 'range(1300) as $n | .key = "\($n)" | .url = $store + .key' "$WORK/receipt" >"$MANIFEST"
+  judge --check rows <"$MANIFEST"
+  assert_status 1
+  assert_equal "$(jq -r .key <<<"$output" | head -n 1300 | sort -c -n && jq -r .key <<<"$output" | wc -l)" 1300
+  judge --manifest "$MANIFEST" --all --keep failing
+  assert_equal "$(verdicts)" $'511 missing\n512 missing\n1299 missing'
+}
+
+@test "what could not be found out is unknown, and 69" {
+  seq 10 >"$WORK/body"
+  { put a "$WORK/body" && put b "$WORK/body"; } >"$WORK/receipts"
+  start_faults "HEAD $BATS_TEST_NUMBER/a * 503"
+  judge --retries 1 <"$WORK/receipts"
+  assert_status 69
+  assert_equal "$(verdicts)" $'a unknown\nb ok'
+  stop_faults
+  AWS_SECRET_ACCESS_KEY=wrong judge <"$WORK/receipts"
+  assert_status 77
+  assert_output ""
+}
+
+@test "input that is no record, and options that do not go together" {
+  judge <<<'{"key":'
+  assert_status 65
+  judge <<<'{"key":"a"}'
+  assert_status 1
+  assert_equal "$(jq -r .verdict <<<"$output")" missing
+  judge </dev/null
+  assert_status 0
+  assert_output ""
+  judge <<<'{"url":"ftp://x/y"}'
+  assert_status 65
+  for words in --all 'operand' '--check deep' '--jobs 0' '--store nowhere'; do
+    # shellcheck disable=SC2086  # several words
+    judge $words </dev/null
+    assert_status 64
+  done
+}
