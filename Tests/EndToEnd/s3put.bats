@@ -243,9 +243,10 @@ EOT
   assert_equal "$(member outcome)" uploaded
 }
 
+# A function in the background would be a shell of its own, and the signal would be the shell's.
 @test "SIGTERM aborts the upload" {
   mkfifo "$SCRATCH/feed"
-  put --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
+  s3put --part-size 5MiB --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
   local process=$!
   exec 9>"$SCRATCH/feed"
   cat "$SCRATCH/large" >&9
@@ -264,7 +265,7 @@ EOT
   mkfifo "$SCRATCH/feed"
   local file
   for file in small large; do
-    put --to "s3://$BUCKET/killed" <"$SCRATCH/feed" 3>&- &
+    s3put --part-size 5MiB --to "s3://$BUCKET/killed" <"$SCRATCH/feed" 3>&- &
     local process=$!
     exec 9>"$SCRATCH/feed"
     cat "$SCRATCH/large" >&9
@@ -272,6 +273,7 @@ EOT
     kill -KILL $process
     wait $process || true
     exec 9>&-
+    run ! object_exists killed
     put --to "s3://$BUCKET/killed" <"$SCRATCH/$file"
     assert_whole killed "$SCRATCH/$file"
     assert_no_uploads
@@ -312,7 +314,7 @@ has_uploads() { [[ -n $(unfinished_uploads) ]]; }
 @test "a file: after kill -9 nothing is there, and the next run clears up" {
   rm -f "$SCRATCH/feed"
   mkfifo "$SCRATCH/feed"
-  put --to "file://$SCRATCH/killed/f" <"$SCRATCH/feed" 3>&- &
+  s3put --part-size 5MiB --to "file://$SCRATCH/killed/f" <"$SCRATCH/feed" 3>&- &
   local process=$!
   exec 9>"$SCRATCH/feed"
   cat "$SCRATCH/large" >&9
