@@ -68,6 +68,20 @@ parse_options() {
     esac
   done
   if [[ -n ${SLUICE_CONFIG:-} ]]; then read_config "$SLUICE_CONFIG"; fi
+  for option in "${!known[@]}"; do
+    if [[ ${known[$option]} != *= ]]; then settle_switch "$option"; fi
+  done
+}
+
+# A switch that a variable turns off is as good as one that nobody set.
+settle_switch() {
+  local variable
+  variable=$(variable_of "$1")
+  case ${!variable:-} in
+  '' | 1 | true | yes | on) ;;
+  0 | false | no | off) unset "$variable" ;;
+  *) die 64 "\"${!variable}\" is neither on nor off (variable $variable)" ;;
+  esac
 }
 
 # A pipeline with an option that may be repeated redefines this.
@@ -112,6 +126,17 @@ first_failure() {
     esac
   done
   return "$broken"
+}
+
+# Runs the user's own command as a stage that says in the job log that it finished, because an end of file does not.
+filter_stage() {
+  log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" done
+}
+
+log_stage() {
+  local seconds=${EPOCHREALTIME%[.,]*} microseconds=${EPOCHREALTIME#*[.,]} at
+  TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%S)T' "$seconds"
+  printf '{"type":"%s","tool":"%s","pid":%s,"at":"%s.%sZ"}\n' "$2" "$1" "$BASHPID" "$at" "$microseconds" >>"$SLUICE_JOB"
 }
 
 # Appends standard input, a line, alone and durably.

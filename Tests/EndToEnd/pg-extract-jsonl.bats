@@ -108,7 +108,7 @@ oracle() {
 }
 
 @test "usage errors come before any connection" {
-  for words in '--jobs 0' '--relation a --record {}' '--where x' '--order-by a -j 2 --relation a' '--snapshot 1;x' '--columns "' 'operand'; do
+  for words in '--jobs 0' '--relation a --record {}' '--where x' '--order-by a -j 2 --relation a' '--snapshot 1;x' '--columns a, ' 'operand'; do
     # shellcheck disable=SC2086  # several words
     run --separate-stderr env PGHOST=/nonexistent pg-extract-jsonl $words
     assert_status 64
@@ -126,18 +126,23 @@ oracle() {
   assert_equal "$(jq -r .type "$SCRATCH/job" | tail -n 1)" failed
 }
 
+sessions_are() {
+  [[ $(sql "select count(*) from pg_stat_activity where application_name = 'pg-extract-jsonl'
+    and datname = current_database() $2") == "$1" ]]
+}
+
 @test "the reader goes away: 141; SIGTERM: 143, and the statement ends" {
+  # shellcheck disable=SC2016  # the inner shell expands it
   run bash -c 'pg-extract-jsonl --relation numbers | head -n 1 >/dev/null; exit "${PIPESTATUS[0]}"'
   assert_status 141
   pg-extract-jsonl --relation numbers --where "pg_sleep(30) is null" >/dev/null 3>&- &
   pid=$!
-  eventually 5 eval '[[ $(sql "select count(*) from pg_stat_activity where application_name = '"'pg-extract-jsonl'"' and state = '"'active'"' and datname = current_database()") == 1 ]]'
+  eventually 5 sessions_are 1 "and state = 'active'"
   kill -TERM $pid
-  run wait $pid
   status=0
   wait $pid || status=$?
   assert_equal "$status" 143
-  eventually 5 eval '[[ $(sql "select count(*) from pg_stat_activity where application_name = '"'pg-extract-jsonl'"' and datname = current_database()") == 0 ]]'
+  eventually 5 sessions_are 0 ''
 }
 
 @test "memory stays bounded, whatever the number of rows" {

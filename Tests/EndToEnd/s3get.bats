@@ -82,7 +82,7 @@ get() { s3get --range-size 1MiB --timeout 2s "$@"; }
 # -- s3ls, s3rm
 
 @test "lists more than a page, in the order of bytes, and deletes it" {
-  seq 1010 | xargs -P 4 -I{} s3put --to "s3://$BUCKET/many/{}" >/dev/null
+  seq 1010 | "$SUPPORT/s3-request" --each PUT "/$BUCKET/many/{}"
   run --separate-stderr s3ls "s3://$BUCKET/many/"
   assert_status 0
   assert_equal "$(jq -r .key <<<"$output" | sha256sum)" "$(seq 1010 | sed 's,^,many/,' | LC_ALL=C sort | sha256sum)"

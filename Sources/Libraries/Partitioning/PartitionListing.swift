@@ -87,6 +87,12 @@ public struct PartitionListing {
       let tree = try PartitionTree(table, on: connection)
       guard tree.root.isReadable else { throw Self.refusal(tree.root) }
       let relation = try Relation(schema: tree.root.schema, name: tree.root.name, on: connection)
+      // Somebody who names the days knows that the rest stays behind.
+      if request.firstDay == nil || request.lastDay == nil,
+        try plan.missesRows(of: relation, on: connection)
+      {
+        message.warning("rows whose \"\(plan.column)\" is null or infinite lie in no window")
+      }
       return try plan.windows(over: relation, request.calendar, on: connection).map { bounds in
         var partition = Partition(
           database: connection.database, table: tree.root, leaf: tree.root, parent: nil)

@@ -79,6 +79,17 @@ public struct WindowPlan: Sendable {
       hint: "Windows can be cut by a date or timestamp column.")
   }
 
+  /// True if there are rows that lie in no window, however wide the range: without a moment.
+  func missesRows(of relation: Relation, on connection: borrowing Connection) throws -> Bool {
+    let name = Quoting.identifier(column)
+    let rows = try connection.query(
+      """
+      SELECT EXISTS (SELECT FROM \(relation.sqlName)
+        WHERE \(name) IS NULL OR \(name) IN ('infinity', '-infinity'))
+      """)
+    return rows.boolean(0, 0)
+  }
+
   /// The range on the wall clock of the zone; nil when the table is empty and no day was given.
   private func edges(
     of relation: Relation, _ kind: TimeKind, _ calendar: ServerCalendar,

@@ -24,7 +24,7 @@ extension Connection {
     var hasSpoken = false
     var rest = rows
     while !rest.isEmpty {
-      let piece = rest.extracting(first: 64 << 10)
+      let piece = rest.extracting(first: 32 << 10)
       rest = rest.extracting(droppingFirst: piece.count)
       if try socket.waitReadable(milliseconds: 0) { hasSpoken = true }
       _ = try socket.waitWritable(milliseconds: -1)

@@ -99,7 +99,7 @@ struct LiteralWriter: ~Copyable {
       isFirst = false
       let part = value.extracting(range)
       if kind == .null {
-        out.append("NULL")
+        out.append("NULL" as StaticString)
       } else if kind == .array, element.isFlat {
         try appendArray(part, element, delimiter)
       } else {
@@ -152,15 +152,15 @@ struct LiteralWriter: ~Copyable {
     var isFirst = true
     var reader = ValueReader(inside: value)
     while let (name, range) = try reader.nextMember(value) {
-      if !isFirst { out.append(", ") }
+      if !isFirst { out.append(", " as StaticString) }
       isFirst = false
       let start = out.count
       out.append(name)
       quote(from: start)
-      out.append("=>")
+      out.append("=>" as StaticString)
       let kind = try ValueReader.kind(value, range)
       if kind == .null {
-        out.append("NULL")
+        out.append("NULL" as StaticString)
       } else {
         try appendQuoted(value.extracting(range), kind, .foreign)
       }

@@ -157,7 +157,9 @@ public struct RowDecoder: ~Copyable {
   private mutating func copyNested(
     _ value: Span<UInt8>, _ column: Int, to out: inout ByteBuffer
   ) throws(ValueError) {
-    guard try literal.write(value, as: shapes[column]) else { return out.append(#"\N"#) }
+    guard try literal.write(value, as: shapes[column]) else {
+      return out.append(#"\N"# as StaticString)
+    }
     CopyText.append(literal.span, to: &out)
   }
 
@@ -222,7 +224,7 @@ public struct RowDecoder: ~Copyable {
       if place > 0 { out.append(UInt8(ascii: "\t")) }
       guard let value = values[column] else {
         guard plan.missing == .null else { throw lacks(column) }
-        out.append(#"\N"#)
+        out.append(#"\N"# as StaticString)
         continue
       }
       try appendValue(line.extracting(value), column, to: &out)

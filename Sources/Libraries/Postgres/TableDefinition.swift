@@ -27,6 +27,19 @@ public struct TableDefinition: Sendable {
     self.columns = columns
   }
 
+  /// Creates a table like another one, its indexes, statistics and identities left out.
+  ///
+  /// A partition is made so: what it lacks it gets from its parent when it is attached.
+  public static func create(
+    _ sqlName: String, like model: String, on connection: borrowing Connection
+  ) throws {
+    try connection.execute(
+      """
+      CREATE TABLE \(sqlName) (LIKE \(model) INCLUDING ALL
+        EXCLUDING INDEXES EXCLUDING STATISTICS EXCLUDING IDENTITY)
+      """)
+  }
+
   /// Creates the table; `sqlName` is its quoted name.
   ///
   /// Types are the server's own spelling, and it is asked to read each as a type and nothing else

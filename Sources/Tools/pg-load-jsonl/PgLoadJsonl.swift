@@ -12,6 +12,7 @@ enum PgLoadJsonl: Tool {
     var record: Record?
     var into: (schema: String?, name: String)?
     var creates = false
+    var model: (schema: String?, name: String)?
     var missing = LoadPlan.Missing.error
     var ignoresUnknown = false
     var upstream: Upstream?
@@ -45,6 +46,9 @@ enum PgLoadJsonl: Tool {
       },
       .toggle("create", "make the table of the record's columns; it must not exist") {
         $0.creates = true
+      },
+      .option("like", "NAME", "with --create: like this table, without indexes and identities") {
+        $0.model = try Quoting.qualifiedName($1)
       },
     ]
   }
@@ -81,17 +85,20 @@ enum PgLoadJsonl: Tool {
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
     try check(options, operands)
-    let definition = try options.creates ? options.record.map(TableDefinition.init) : nil
+    let definition = try definition(options)
     let target = try target(options)
     let (log, started) = (JobLog(tool: name), Clock.monotonic())
     log.start()
     let connection = try Connection(options.connection, applicationName: name)
     try begin(options, on: connection)
+    if let model = options.model {
+      try TableDefinition.create(target, like: sqlName(model), on: connection)
+    }
     try definition?.create(target, on: connection)
     let relation = try Relation(named: target, on: connection)
     var plan = try LoadPlan(
       relation, missing: options.missing, ignoresUnknown: options.ignoresUnknown, on: connection)
-    if definition != nil { plan.storage = .frozen }
+    if options.creates { plan.storage = .frozen }
     let (rows, inBytes) = try load(plan, options, log, on: connection)
     _ = try options.upstream?.finished(received: inBytes)
     try end(options, on: connection)
@@ -119,6 +126,9 @@ enum PgLoadJsonl: Tool {
     guard options.record != nil || !options.creates && options.into == nil else {
       throw UsageError("--create and --into go with --record")
     }
+    guard options.model == nil || options.creates else {
+      throw UsageError("--like goes with --create")
+    }
   }
 
   /// The server's warnings would reach us in the middle of the rows, where only errors may come.
@@ -130,12 +140,19 @@ enum PgLoadJsonl: Tool {
       """)
   }
 
+  /// What the record says of the table to make; nil where none is made, or one like another.
+  private static func definition(_ options: Options) throws -> TableDefinition? {
+    guard options.creates, options.model == nil, let record = options.record else { return nil }
+    return try TableDefinition(record)
+  }
+
+  private static func sqlName(_ name: (schema: String?, name: String)) -> String {
+    name.schema.map { Quoting.qualified($0, name.name) } ?? Quoting.identifier(name.name)
+  }
+
   /// The table to load: named, or the record's partition.
   private static func target(_ options: Options) throws(Failure) -> String {
-    if let named = options.relation ?? options.into {
-      return named.schema.map { Quoting.qualified($0, named.name) }
-        ?? Quoting.identifier(named.name)
-    }
+    if let named = options.relation ?? options.into { return sqlName(named) }
     guard let schema = options.record?.string("partition_schema"),
       let name = options.record?.string("partition")
     else { throw Failure(.badInput, "record names no partition") }
