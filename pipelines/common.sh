@@ -133,7 +133,7 @@ first_failure() {
 
 # Runs the user's own command as a stage that says in the job log that it finished, because an end of file does not.
 filter_stage() {
-  log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" done
+  log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" "done"
 }
 
 log_stage() {
