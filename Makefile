@@ -4,6 +4,7 @@ PREFIX = /usr/local
 DESTDIR =
 root = $(DESTDIR)$(PREFIX)
 tools = $(notdir $(wildcard bin/*))
+pipelines = $(notdir $(filter-out %.sh,$(wildcard pipelines/*)))
 pages = $(wildcard man/man[157]/*)
 # The Swift runtime libraries that the tools are linked with; none where it is linked statically.
 runtime = $$(ldd $(tools:%=.build/release/%) | sed -n 's/.* => \(.*\/swift\/linux\/.*\) (.*/\1/p' | sort -u)
@@ -53,9 +54,10 @@ lint: ## check formatting
 	swift format lint --strict --recursive Package.swift Sources Tests
 
 install: build ## install tools, pipelines and manual pages under PREFIX
-	install -d $(root)/bin $(root)/lib/sluice $(root)/share/man/man1 $(root)/share/man/man5 $(root)/share/man/man7
+	install -d $(root)/bin $(root)/lib/sluice/pipelines $(root)/share/man/man1 $(root)/share/man/man5 $(root)/share/man/man7
 	install -s -m 755 $(tools:%=.build/release/%) $(root)/bin
-	install -m 755 $(wildcard pipelines/*) $(root)/bin
+	install -m 755 $(wildcard pipelines/*) $(root)/lib/sluice/pipelines
+	for pipeline in $(pipelines); do ln -sf ../lib/sluice/pipelines/$$pipeline $(root)/bin || exit; done
 	for library in $(runtime); do install -m 644 "$$library" $(root)/lib/sluice || exit; done
 	for page in $(pages); do install -m 644 "$$page" $(root)/share/man/$$(basename $$(dirname "$$page")) || exit; done
 

@@ -4,9 +4,12 @@
 export SWIFT_BACKTRACE=enable=no
 # The tools that were installed or built with this pipeline come first.
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-for folder in "$here/../bin" "$here"; do
-  if [[ -d $folder ]]; then PATH=$(cd "$folder" && pwd):$PATH; fi
-done
+if [[ -d $here/../bin ]]; then
+  PATH=$here:$(cd "$here/../bin" && pwd):$PATH
+else
+  # Installed, the pipelines are in lib/sluice/pipelines, with links in bin.
+  PATH=$(cd "$here/../../../bin" && pwd):$PATH
+fi
 export PATH
 
 # shellcheck disable=SC2154  # name is the sourcing pipeline's
@@ -130,7 +133,7 @@ first_failure() {
 
 # Runs the user's own command as a stage that says in the job log that it finished, because an end of file does not.
 filter_stage() {
-  log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" done
+  log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" "done"
 }
 
 log_stage() {

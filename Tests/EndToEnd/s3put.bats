@@ -88,7 +88,7 @@ EOT
   s3 --show headers HEAD "/$BUCKET/meta" | jq -c 'with_entries(.key |= ascii_downcase)' >"$SCRATCH/headers"
   assert_equal "$(jq -r '[."x-amz-meta-team", ."x-amz-meta-sluice-rows", ."x-amz-meta-sluice-raw-bytes"] | join(" ")' "$SCRATCH/headers")" \
     "db 42 500000"
-  assert_equal "$(jq -r .type "$SLUICE_JOB" | tail -n 1)" done
+  assert_equal "$(jq -r .type "$SLUICE_JOB" | tail -n 1)" "done"
 }
 
 @test "an upstream that did not finish, or wrote other bytes: 65, nothing is published" {
@@ -97,12 +97,12 @@ EOT
   for file in small large; do
     run --separate-stderr put --after zst --to "s3://$BUCKET/broken-$file" <"$SCRATCH/$file"
     assert_status 65
-    ! object_exists "broken-$file"
+    run ! object_exists "broken-$file"
   done
   echo '{"type":"done","tool":"zst","pid":2,"in_bytes":5,"out_bytes":99999,"at":""}' >>"$SLUICE_JOB"
   run --separate-stderr put --after zst --to "s3://$BUCKET/broken-small" <"$SCRATCH/small"
   assert_status 65
-  ! object_exists broken-small
+  run ! object_exists broken-small
   run --separate-stderr put --after zst --to "file://$SCRATCH/files/broken" <"$SCRATCH/small"
   assert_status 65
   [[ ! -e $SCRATCH/files/broken ]]
@@ -142,7 +142,7 @@ EOT
     assert_status 0
     assert_equal "$(member outcome) $(member sha256)" "dry-run $(sha256sum <"$SCRATCH/$file" | cut -d' ' -f1)"
   done
-  ! object_exists dry
+  run ! object_exists dry
 }
 
 @test "wrong secret 77, unknown key 77, missing bucket 78, no server 69" {
@@ -232,7 +232,7 @@ EOT
   run --separate-stderr put --retries 1 --to "s3://$BUCKET/never" <"$SCRATCH/large"
   assert_status 75
   stop_faults
-  ! object_exists never
+  run ! object_exists never
   assert_no_uploads
 }
 
@@ -243,9 +243,10 @@ EOT
   assert_equal "$(member outcome)" uploaded
 }
 
+# A function in the background would be a shell of its own, and the signal would be the shell's.
 @test "SIGTERM aborts the upload" {
   mkfifo "$SCRATCH/feed"
-  put --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
+  s3put --part-size 5MiB --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
   local process=$!
   exec 9>"$SCRATCH/feed"
   cat "$SCRATCH/large" >&9
@@ -255,7 +256,7 @@ EOT
   wait $process || result=$?
   exec 9>&-
   assert_equal $result 143
-  ! object_exists stopped
+  run ! object_exists stopped
   assert_no_uploads
 }
 
@@ -264,7 +265,7 @@ EOT
   mkfifo "$SCRATCH/feed"
   local file
   for file in small large; do
-    put --to "s3://$BUCKET/killed" <"$SCRATCH/feed" 3>&- &
+    s3put --part-size 5MiB --to "s3://$BUCKET/killed" <"$SCRATCH/feed" 3>&- &
     local process=$!
     exec 9>"$SCRATCH/feed"
     cat "$SCRATCH/large" >&9
@@ -272,6 +273,7 @@ EOT
     kill -KILL $process
     wait $process || true
     exec 9>&-
+    run ! object_exists killed
     put --to "s3://$BUCKET/killed" <"$SCRATCH/$file"
     assert_whole killed "$SCRATCH/$file"
     assert_no_uploads
@@ -312,7 +314,7 @@ has_uploads() { [[ -n $(unfinished_uploads) ]]; }
 @test "a file: after kill -9 nothing is there, and the next run clears up" {
   rm -f "$SCRATCH/feed"
   mkfifo "$SCRATCH/feed"
-  put --to "file://$SCRATCH/killed/f" <"$SCRATCH/feed" 3>&- &
+  s3put --part-size 5MiB --to "file://$SCRATCH/killed/f" <"$SCRATCH/feed" 3>&- &
   local process=$!
   exec 9>"$SCRATCH/feed"
   cat "$SCRATCH/large" >&9

@@ -76,8 +76,9 @@ public struct Upstream: Sendable {
     }
   }
 
-  /// What a stage said when it was done; of several of one name, the `skipping`-th.
-  /// no byte counts.
+  /// What a stage said when it was done; nil if that has no byte counts.
+  ///
+  /// Of several processes of that name it is the `skipping`-th of the last attempt.
   private static func stage(
     _ name: String, in lines: [Record], skipping: Int
   ) throws(Failure) -> Stage? {

@@ -79,7 +79,8 @@ public struct ParallelExtraction: Sendable {
     _ index: Int, on connection: borrowing Connection,
     _ write: (borrowing ByteBuffer, _ rows: Int) throws -> Void
   ) throws {
-    var held = ByteBuffer(capacity: Extraction.batchBytes * 2)
+    // All of it at once, because growing would hold it twice; what is not used costs nothing.
+    var held = ByteBuffer(capacity: Self.heldBytes + 2 * Extraction.batchBytes)
     let rows = try extraction.run(on: connection, range: ranges[index]) { batch, rows in
       held.append(batch.span)
       guard try isTurn(of: index, waiting: held.count >= Self.heldBytes) else { return }
