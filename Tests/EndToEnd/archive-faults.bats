@@ -1,6 +1,9 @@
 # archive over S3, through a proxy that does what networks and servers do: an object is whole or absent, and the
 # manifest has a line only for a whole one.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031
+
 load support
 load archiving
 

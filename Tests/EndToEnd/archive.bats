@@ -1,5 +1,8 @@
 # archive, verify and restore: the round trip, what a second run does, and what a run says of itself.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031
+
 load support
 load archiving
 

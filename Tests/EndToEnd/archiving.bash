@@ -1,6 +1,6 @@
 # Helpers of the tests that archive tables: `load archiving` behind `load support`. Each test works in a directory of its
 # own, $WORK, with the store there, the manifest in manifest.ndjson, and tables of its own names.
-# shellcheck shell=bash disable=SC2154  # status, output and stderr are set by `run`
+# shellcheck shell=bash disable=SC2154,SC2016,SC2034  # `run` sets variables, tests use them, eval expands
 
 # A directory for this test alone, and a store in it.
 enter_work() {

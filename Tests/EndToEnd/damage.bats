@@ -1,5 +1,8 @@
 # What damages manifests and objects is found by the check that looks deep enough, and mended by the next run.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031
+
 load support
 load archiving
 

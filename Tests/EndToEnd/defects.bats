@@ -21,6 +21,9 @@
 #     A19  duplicates that vanish from a comparison     below
 #     A20  ETags taken for digests of the content       below; damage.bats: "A20: …"
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154
+
 load support
 load archiving
 

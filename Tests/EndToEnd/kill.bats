@@ -1,5 +1,8 @@
 # Whatever is killed, and whenever: what is published is whole or not there, and the next run completes.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031
+
 load support
 load archiving
 

@@ -1,5 +1,8 @@
 # pg-partitions lists what the catalog declares, what names say, and windows that miss nothing.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031
+
 load support
 load archiving
 

@@ -1,5 +1,8 @@
 # s3verify holds receipts against the store, and partitions against receipts.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031
+
 load support
 load archiving
 

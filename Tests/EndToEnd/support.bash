@@ -25,6 +25,9 @@ export REPO SUPPORT SCRATCH PATH
 # What the machine itself is set up for must not reach the tools under test.
 unset "${!AWS_PROFILE@}" AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_SESSION_TOKEN AWS_CA_BUNDLE \
   http_proxy https_proxy HTTP_PROXY HTTPS_PROXY PGSERVICE PGSERVICEFILE PGPASSFILE PGOPTIONS
+# To the tools SLUICE_STORE is an option.
+export STORE_KIND=${STORE_KIND:-${SLUICE_STORE:-swift}}
+unset SLUICE_STORE
 export TZ=UTC SWIFT_BACKTRACE=enable=no
 
 # -- servers
@@ -42,7 +45,7 @@ start_postgres() {
 start_store() {
   local directory
   directory=$(server_directory store "${1:-}")
-  eval_locked "$directory" "$SUPPORT/s3-${SLUICE_STORE:-swift}" start "$directory"
+  eval_locked "$directory" "$SUPPORT/s3-$STORE_KIND" start "$directory"
   STORE_URL=$AWS_ENDPOINT_URL
   BUCKET=test-$(unique_name -)
   export STORE_URL BUCKET
@@ -79,7 +82,7 @@ stop_servers() {
     if [[ -d $directory ]]; then "$SUPPORT/postgres" remove "$directory"; fi
   done
   for directory in "$SCRATCH"/store*/; do
-    if [[ -d $directory ]]; then "$SUPPORT/s3-${SLUICE_STORE:-swift}" stop "$directory"; fi
+    if [[ -d $directory ]]; then "$SUPPORT/s3-$STORE_KIND" stop "$directory"; fi
   done
 }
 

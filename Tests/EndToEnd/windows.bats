@@ -1,5 +1,8 @@
 # pg-partitions --slice-by: windows that miss no row and share none.
 
+# Tests are subshells, and what they eval or hand to other shells is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154
+
 load support
 load archiving
 
