@@ -1,19 +1,7 @@
-internal import Bytes
+public import Bytes
 
 /// Where and why a text stopped being JSON.
-public struct JSONError: Error, Equatable, CustomStringConvertible {
-  /// What was expected, for example `":"`.
-  public let expected: String
-  /// The offset of the first byte that did not fit.
-  public let offset: Int
-
-  public init(expected: String, offset: Int) {
-    self.expected = expected
-    self.offset = offset
-  }
-
-  public var description: String { "expected \(expected) at byte \(offset)" }
-}
+public typealias JSONError = DecodeError
 
 /// What kind of JSON value a text is, by its first byte.
 public enum JSONKind: Sendable {

@@ -1,4 +1,4 @@
-internal import Bytes
+public import Bytes
 
 /// A JSON value as a tree, for what is small: an option's value, a member of a record.
 ///

@@ -107,7 +107,7 @@ public struct RowEncoder: Sendable {
   @inline(__always)
   private func appendText(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
     while true {
-      unsafe copyPlain(&cursor, &buffer)
+      unsafe cursor.next = unsafe buffer.appendPlain(from: cursor.next, end: cursor.end)
       guard unsafe cursor.next < cursor.end else { return }
       let byte = unsafe cursor.next.pointee
       if byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\n") { return }
@@ -134,52 +134,10 @@ public struct RowEncoder: Sendable {
     buffer.append(byte)
   }
 
-  /// Copies bytes up to the next quote, backslash or control character, eight at a time.
-  @inline(__always)
-  private func copyPlain(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let highs: UInt64 = 0x8080_8080_8080_8080
-    while true {
-      // A chunk at a time, so that a value of any size needs room only for what it really is.
-      let length = unsafe min(cursor.end - cursor.next, 16 << 10)
-      let target = unsafe buffer.reserve(length)
-      let source = unsafe cursor.next
-      var done = 0
-      while done + 8 <= length {
-        let word = unsafe UnsafeRawPointer(source + done).loadUnaligned(as: UInt64.self)
-        unsafe UnsafeMutableRawPointer(target + done).storeBytes(of: word, as: UInt64.self)
-        let quote = word ^ (ones &* 0x22)
-        let slash = word ^ (ones &* 0x5C)
-        // The lowest bit set marks the first such byte: a borrow disturbs only those above it.
-        let control = (word &- ones &* 0x20) & ~word
-        let special = (control | ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)) & highs
-        if special != 0 {
-          done += special.trailingZeroBitCount >> 3
-          unsafe buffer.advance(by: done)
-          unsafe cursor.next = unsafe source + done
-          return
-        }
-        done += 8
-      }
-      while done < length {
-        let byte = unsafe source[done]
-        if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-          unsafe buffer.advance(by: done)
-          unsafe cursor.next = unsafe source + done
-          return
-        }
-        unsafe target[done] = byte
-        done += 1
-      }
-      unsafe buffer.advance(by: done)
-      unsafe cursor.next = unsafe source + done
-      if unsafe cursor.next == cursor.end { return }
-    }
-  }
-
   /// A number that JSON can hold goes in as it is; `NaN` and the infinities become strings.
   @inline(__always)
   private func appendNumber(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
+    guard unsafe cursor.next < cursor.end else { return }
     let first = unsafe cursor.next.pointee
     let isMinus = first == UInt8(ascii: "-")
     let second = unsafe isMinus && cursor.end - cursor.next > 1 ? cursor.next[1] : first
@@ -213,7 +171,7 @@ public struct RowEncoder: Sendable {
   /// Embeds JSON text: COPY's escapes are undone, and line breaks become spaces.
   private func appendJSON(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
     while true {
-      unsafe copyPlain(&cursor, &buffer)
+      unsafe cursor.next = unsafe buffer.appendPlain(from: cursor.next, end: cursor.end)
       guard unsafe cursor.next < cursor.end else { return }
       let byte = unsafe cursor.next.pointee
       if byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\n") { return }

@@ -59,7 +59,7 @@ struct ValueCopier {
   private mutating func copyString(to out: inout ByteBuffer) -> Bool {
     unsafe next += 1
     while true {
-      unsafe copyPlain(to: &out)
+      unsafe next = unsafe out.appendPlain(from: next, end: end)
       guard unsafe next < end else { return false }
       switch unsafe next.pointee {
       case UInt8(ascii: "\""):
@@ -70,64 +70,6 @@ struct ValueCopier {
       default: return false  // a control character
       }
     }
-  }
-
-  /// Copies bytes up to the next quote, backslash or control character, eight at a time.
-  @inline(__always)
-  private mutating func copyPlain(to out: inout ByteBuffer) {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let highs: UInt64 = 0x8080_8080_8080_8080
-    repeat {
-      // A chunk at a time, so that a value of any size needs room only for what it really is.
-      let length = unsafe min(end - next, 16 << 10)
-      let target = unsafe out.reserve(length)
-      var done = 0
-      while done + 8 <= length {
-        let word = unsafe UnsafeRawPointer(next + done).loadUnaligned(as: UInt64.self)
-        unsafe UnsafeMutableRawPointer(target + done).storeBytes(of: word, as: UInt64.self)
-        let quote = word ^ (ones &* 0x22)
-        let slash = word ^ (ones &* 0x5C)
-        // The lowest bit set marks the first such byte: a borrow disturbs only those above it.
-        let control = (word &- ones &* 0x20) & ~word
-        let special = (control | ((quote &- ones) & ~quote) | ((slash &- ones) & ~slash)) & highs
-        if special != 0 {
-          done += special.trailingZeroBitCount >> 3
-          unsafe out.advance(by: done)
-          unsafe next += done
-          return
-        }
-        done += 8
-      }
-      while done < length {
-        let byte = unsafe next[done]
-        if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-          unsafe out.advance(by: done)
-          unsafe next += done
-          return
-        }
-        unsafe target[done] = byte
-        done += 1
-      }
-      unsafe out.advance(by: done)
-      unsafe next += done
-    } while unsafe next < end
-  }
-
-  private mutating func copyEscape(to out: inout ByteBuffer) -> Bool {
-    guard unsafe end - next >= 2 else { return false }
-    let byte = unsafe next[1]
-    switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "/"): out.append(byte)
-    case UInt8(ascii: "\\"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
-      UInt8(ascii: "r"), UInt8(ascii: "t"):
-      // COPY has the same escape.
-      out.append(UInt8(ascii: "\\"))
-      out.append(byte)
-    case UInt8(ascii: "u"): return unsafe copyScalarEscape(to: &out)
-    default: return false
-    }
-    unsafe next += 2
-    return true
   }
 
   /// `\u0041`, or the two halves of a surrogate pair.
@@ -226,7 +168,7 @@ struct ValueCopier {
     out.append(UInt8(ascii: "\""))
     unsafe next += 1
     while true {
-      unsafe copyPlain(to: &out)
+      unsafe next = unsafe out.appendPlain(from: next, end: end)
       guard unsafe next < end else { return false }
       switch unsafe next.pointee {
       case UInt8(ascii: "\""):
