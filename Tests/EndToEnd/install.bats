@@ -18,6 +18,7 @@ setup_file() {
 without_toolchain() {
   local runtime
   runtime=$(ldd "$REPO/bin/zst" | sed -n 's/.*libswiftCore.* => \(.*\)\/libswiftCore.*/\1/p')
+  # shellcheck disable=SC2016  # the inner shell expands it
   unshare --mount bash -c 'mount -t tmpfs none "$1" && shift && "$@"' - "$runtime" env PATH="$SCRATCH/root/usr/bin:/usr/bin:/bin" "$@"
 }
 

@@ -1,3 +1,4 @@
+# shellcheck disable=SC2016  # inner shells expand; each test is a subshell; run sets stderr
 load support
 
 # s3get, s3ls and s3rm against a real store and against files.

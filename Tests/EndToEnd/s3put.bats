@@ -1,3 +1,4 @@
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154  # inner shells expand; each test is a subshell; run sets stderr
 load support
 
 # s3put against a real store, with and without faults on the way, and to files.

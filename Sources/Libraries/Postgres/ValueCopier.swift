@@ -72,6 +72,23 @@ struct ValueCopier {
     }
   }
 
+  private mutating func copyEscape(to out: inout ByteBuffer) -> Bool {
+    guard unsafe end - next >= 2 else { return false }
+    let byte = unsafe next[1]
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "/"): out.append(byte)
+    case UInt8(ascii: "\\"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+      UInt8(ascii: "r"), UInt8(ascii: "t"):
+      // COPY has the same escape.
+      out.append(UInt8(ascii: "\\"))
+      out.append(byte)
+    case UInt8(ascii: "u"): return unsafe copyScalarEscape(to: &out)
+    default: return false
+    }
+    unsafe next += 2
+    return true
+  }
+
   /// `\u0041`, or the two halves of a surrogate pair.
   private mutating func copyScalarEscape(to out: inout ByteBuffer) -> Bool {
     guard var code = unsafe unit() else { return false }
