@@ -69,6 +69,7 @@ let package = Package(
     library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
     // Tools.
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
+    tool("pg-attach", uses: ["Postgres", "Partitioning"]),
     tool("pg-snapshot", uses: ["Postgres"]),
     tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),
     tool("pg-load-jsonl", uses: ["Postgres"]),

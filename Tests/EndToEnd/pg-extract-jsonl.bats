@@ -162,3 +162,61 @@ sessions_are() {
     pg-extract-jsonl --relation instant -j 2" >"$SCRATCH/out"
   assert_equal "$(cat "$SCRATCH/out")" $'{"id":1}\n{"id":1}'
 }
+
+@test "the rows of heirs are read too, as row_to_json does" {
+  sql "create table forebear (a int); create table heir (b int) inherits (forebear);
+    insert into forebear values (1); insert into heir values (2, 3)"
+  for options in '' '-j 2' '--where true'; do
+    # shellcheck disable=SC2086  # several words
+    assert_equal "$(pg-extract-jsonl --relation forebear $options | sort)" $'{"a":1}\n{"a":2}'
+  done
+}
+
+@test "a condition cannot become another statement" {
+  sql "create table victim (a int)"
+  record=$(jq -nc '{type: "partition", partition_schema: "public", partition: "victim",
+    where: "true\n)) TO STDOUT; COMMIT; DROP TABLE victim; COMMIT; COPY (SELECT 1 WHERE (true"}')
+  run --separate-stderr pg-extract-jsonl --record "$record"
+  assert_status 65
+  assert_equal "$(sql "select count(*) from victim")" 0
+}
+
+@test "a table that was truncated after the snapshot is not taken for an empty one" {
+  sql "create table emptied as select generate_series(1, 10) as a"
+  for jobs in 1 2; do
+    # shellcheck disable=SC2016  # the inner shell expands it
+    run --separate-stderr pg-snapshot -- bash -c 'psql -qc "begin; create table kept as table emptied; truncate emptied; insert into emptied table kept; drop table kept; commit" &&
+      pg-extract-jsonl --relation emptied -j "$1"' - "$jobs"
+    assert_status 75
+    assert_equal "$output" ""
+    assert_equal "$(pg-extract-jsonl --relation emptied | wc -l)" 10
+  done
+}
+
+@test "SIGTERM ends several connections too while their reader stands still" {
+  mkfifo "$SCRATCH/stalled"
+  sleep 60 <"$SCRATCH/stalled" 3>&- &
+  sleeper=$!
+  pg-extract-jsonl --relation numbers -j 3 >"$SCRATCH/stalled" 3>&- &
+  pid=$!
+  sleep 0.5
+  kill -TERM $pid
+  status=0
+  wait $pid || status=$?
+  kill $sleeper
+  assert_equal "$status" 143
+}
+
+@test "closed standard streams are errors, and never the connection" {
+  run --separate-stderr bash -c 'pg-extract-jsonl --relation numbers >&-'
+  assert_status 74
+  run --separate-stderr bash -c 'pg-load-jsonl --relation numbers <&-'
+  assert_status 74
+  assert_equal "$(sql "select count(*) from numbers")" 60000
+}
+
+@test "a connection string that cannot be read is not quoted" {
+  run --separate-stderr pg-extract-jsonl --relation numbers -d 'postgresql://u:s3cr3t@[bad/db'
+  assert_status 64
+  [[ $stderr != *s3cr3t* ]]
+}

@@ -237,3 +237,19 @@ log log_2024_03 2024-03-01 2024-04-01"
     last=$now
   done
 }
+
+@test "an upper bound with further key columns includes its first value" {
+  sql "create table several (d date, id int) partition by range (d, id);
+    create table several_1 partition of several for values from ('2024-06-01', minvalue) to ('2024-06-01', 1000);
+    create table several_2 partition of several for values from ('2024-06-01', 1000) to ('2024-06-02', minvalue);
+    create table several_3 partition of several for values from (current_date, minvalue) to (current_date, 1000)"
+  assert_equal "$(pg-partitions --table several --from 2024-06-01 --to 2024-06-01 --key '{partition}' | jq -r '"\(.partition) \(.to)"' | xargs)" \
+    "several_1 2024-06-02 several_2 2024-06-02"
+  assert_equal "$(pg-partitions --table several --key '{partition}' --include-open | jq -r 'select(.partition == "several_3") | .closed')" false
+}
+
+@test "partitions are not listed under a snapshot" {
+  run --separate-stderr env SLUICE_SNAPSHOT=00000003-00000001-1 pg-partitions --table several
+  assert_status 64
+  assert_stderr_has snapshot
+}

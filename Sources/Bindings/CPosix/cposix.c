@@ -101,7 +101,18 @@ static void on_stop(int sig) {
     alarm(1);
 }
 
+/* A closed standard descriptor would become the next file or socket that is opened. Something that
+ * fails every read or write takes its place, so that its use is an error and nothing else. */
+static void occupy_standard_descriptors(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        int opened = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        if (opened >= 0 && opened != fd) close(opened);
+    }
+}
+
 int cposix_signals_install(void) {
+    occupy_standard_descriptors();
     struct sigaction stop = {.sa_handler = on_stop};
     struct sigaction again = {.sa_handler = on_alarm};
     struct sigaction ignore = {.sa_handler = SIG_IGN};

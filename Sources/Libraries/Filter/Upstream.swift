@@ -28,6 +28,11 @@ public struct Upstream: Sendable {
     }
   }
 
+  /// Fewer rows than this are not published; nil is any number.
+  ///
+  /// What is archived may have been deleted from its table since, and must not be replaced by less.
+  public var leastRows: Int?
+
   /// The stages, in order, if all are done and their byte counts meet up to the `received` bytes
   /// that were read here; otherwise the error (65) that says which one is not.
   public func finished(received: Int) throws(Failure) -> [Stage] {
@@ -55,7 +60,15 @@ public struct Upstream: Sendable {
     if let expected, expected != received {
       throw Self.broken("\(from) wrote \(expected) bytes, but \(received) arrived")
     }
+    try checkRows(stages.first?.rows)
     return stages
+  }
+
+  private func checkRows(_ rows: Int?) throws(Failure) {
+    guard let leastRows, (rows ?? 0) < leastRows else { return }
+    throw Failure(
+      .negative, "\(rows ?? 0) rows would take the place of \(leastRows), nothing was published",
+      hint: "If rows were deleted on purpose, allow it with archive --allow-fewer.")
   }
 
   private static func broken(_ detail: String) -> Failure {

@@ -13,7 +13,9 @@ public enum JSONKind: Sendable {
 /// It holds no text of its own: each call borrows the same bytes again.
 public struct JSONScanner {
   /// Deeper nesting than this is refused, so that hostile input cannot exhaust the stack.
-  public static var maxDepth: Int { 512 }
+  ///
+  /// PostgreSQL's own limit, its stack, ends at about as many.
+  public static var maxDepth: Int { 6400 }
 
   /// The offset of the next byte to look at.
   @usableFromInline var position: Int

@@ -21,10 +21,13 @@ public indirect enum JSONValue: Equatable, Sendable {
     }
   }
 
+  /// A tree is for what is small; deeper nesting is refused.
+  private static var maxDepth: Int { 512 }
+
   private static func parse(
     _ text: Span<UInt8>, _ scanner: inout JSONScanner, depth: Int
   ) throws(JSONError) -> JSONValue {
-    guard depth < JSONScanner.maxDepth else {
+    guard depth < Self.maxDepth else {
       throw JSONError(expected: "no deeper nesting", offset: scanner.offset)
     }
     switch try scanner.kind(text) {

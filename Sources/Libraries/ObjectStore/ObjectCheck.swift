@@ -6,7 +6,7 @@ internal import Posix
 /// What became of holding a receipt against the store.
 public struct Verdict: Equatable, Sendable {
   public enum Kind: String, Sendable {
-    case ok, missing, size, etag, sha256, rows, changed, unknown
+    case ok, missing, size, etag, sha256, rows, changed, conflict, unknown
   }
 
   public let kind: Kind

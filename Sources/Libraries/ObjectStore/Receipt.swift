@@ -40,6 +40,7 @@ public struct Receipt: Sendable {
     // What an earlier look at the store said is settled by this one.
     record.remove("verdict")
     record.remove("detail")
+    record.remove("archived_rows")
     record.set("url", url)
     record.set("object_bytes", objectBytes)
     record.set("etag", etag)

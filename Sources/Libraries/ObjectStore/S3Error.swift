@@ -84,6 +84,8 @@ public struct S3Error: Diagnosable {
       "InvalidBucketName":
       return .configuration
     case "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody": return .io
+    // Somebody else publishes under the same key and took ours for what a killed process left.
+    case "NoSuchUpload": return .temporary
     case "ExpiredToken", "RequestTimeTooSkewed": return .notPermitted
     default: break
     }

@@ -13,14 +13,24 @@ extension S3Put {
     }
     if options.isDryRun { return try readOnly(parts, &input, queue, known) }
     try removeLeftovers()
+    let upload = try begin(known)
     do {
-      let upload = try MultipartUpload.begin(
-        bucket, key,
-        headers: options.headers + metadata(sha256: known?.sha256, known?.stages ?? []),
-        on: connection)
       let arrived = try send(parts, &input, queue, upload)
       let receipt = try receipt(of: &input, arrived.count, known)
       return try complete(upload, arrived, receipt)
+    } catch {
+      upload.abort(in: connection.store)
+      throw error
+    }
+  }
+
+  /// An upload whose beginning failed may have begun all the same; its ID is then unknown.
+  private func begin(_ known: Known?) throws -> MultipartUpload {
+    do {
+      return try MultipartUpload.begin(
+        bucket, key,
+        headers: options.headers + metadata(sha256: known?.sha256, known?.stages ?? []),
+        on: connection)
     } catch {
       MultipartUpload.removeAll(bucket, key, in: connection.store)
       throw error

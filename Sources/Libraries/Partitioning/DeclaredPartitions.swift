@@ -27,7 +27,9 @@ enum DeclaredPartitions {
       guard let bound = node.bound, let kind = node.keyType.flatMap(TimeKind.init) else { continue }
       switch try PartitionBound(parsing: bound) {
       case .range(let from, let to):
-        return TimeBounds(kind: kind, from: from.first?.value, to: to.first?.value)
+        return TimeBounds(
+          kind: kind, from: from.first?.value, to: to.first?.value,
+          includesEnd: to.first?.value != nil && to.dropFirst().first.map { $0 != .minimum } ?? false)
       case .default: return TimeBounds(kind: kind, from: nil, to: nil)
       default: continue
       }

@@ -15,6 +15,8 @@ struct TimeBounds: Sendable, Equatable {
   /// As the server wrote it; nil is unbounded.
   let from: String?
   let to: String?
+  /// True where `to` itself may still have rows: with further key columns behind it.
+  var includesEnd = false
 }
 
 /// What the server's calendar says of some bounds.
@@ -50,14 +52,18 @@ struct ServerCalendar: Sendable {
         ($5::date IS NULL OR l.upper > ($5::date)::timestamp AT TIME ZONE $4)
           AND ($6::date IS NULL OR l.lower < ($6::date + 1)::timestamp AT TIME ZONE $4),
         isfinite(l.lower), \(columns.joined(separator: ", "))
-      FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS b (kind, lower, upper, n),
+      FROM unnest($1::text[], $2::text[], $3::text[], $7::boolean[])
+        WITH ORDINALITY AS b (kind, lower, upper, with_end, n),
         LATERAL (SELECT \(Self.moment("b.lower", "-infinity")) AS lower,
-          \(Self.moment("b.upper", "infinity")) AS upper) AS l
+          \(Self.moment("b.upper", "infinity")) + CASE WHEN NOT b.with_end THEN interval '0'
+            WHEN b.kind = 'date' THEN interval '1 day' ELSE interval '1 microsecond' END
+            AS upper) AS l
       ORDER BY b.n
       """,
       [
         Quoting.array(bounds.map(\.kind.rawValue)), Quoting.array(bounds.map(\.from)),
         Quoting.array(bounds.map(\.to)), timeZone, firstDay, lastDay,
+        Quoting.array(bounds.map { $0.includesEnd ? "t" : "f" }),
       ])
     return (0..<rows.count).map { row in
       CalendarFacts(

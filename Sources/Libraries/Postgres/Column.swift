@@ -19,6 +19,8 @@ public struct Relation: Sendable {
   /// `r` table, `p` partitioned table, `m` materialized view, `v` view, `f` foreign table.
   public let kind: Character
   public let columns: [Column]
+  /// True if tables inherit from it, whose rows are its rows too.
+  let hasHeirs: Bool
 
   /// Its name as SQL writes it.
   public var sqlName: String { Quoting.qualified(schema, name) }
@@ -41,7 +43,7 @@ public struct Relation: Sendable {
   ) throws {
     let found = try connection.query(
       """
-      SELECT n.nspname, c.relname, c.relkind, c.oid FROM pg_catalog.pg_class c
+      SELECT n.nspname, c.relname, c.relkind, c.oid, c.relhassubclass FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = \(lookup)
       """, [argument])
     guard found.count == 1, let kind = found.text(0, 2).first else {
@@ -53,6 +55,7 @@ public struct Relation: Sendable {
     schema = found.text(0, 0)
     name = found.text(0, 1)
     self.kind = kind
+    hasHeirs = kind == "r" && found.boolean(0, 4)
     columns = try Self.columns(of: found.text(0, 3), on: connection)
   }
 

@@ -1,4 +1,6 @@
+internal import Bytes
 internal import CLibPQ
+internal import Filter
 internal import Glibc
 internal import Posix
 
@@ -14,7 +16,7 @@ public struct Connection: ~Copyable {
   /// The corresponding C functions are `PQconnectStartParams` and `PQconnectPoll`.
   public init(_ options: ConnectionOptions, applicationName: String) throws {
     let parameters = options.parameters(applicationName: applicationName)
-    let made = unsafe Connection(adopting: try Self.connect(parameters))
+    let made = unsafe Connection(adopting: try Self.connect(parameters, options.dbname))
     try made.execute(Self.settings)
     self = made
   }
@@ -37,7 +39,7 @@ public struct Connection: ~Copyable {
   }
 
   private static func connect(
-    _ parameters: [(keyword: String, value: String)]
+    _ parameters: [(keyword: String, value: String)], _ string: String?
   ) throws -> OpaquePointer {
     if let problem = unsafe clibpq_load() {
       throw unsafe PostgresError(message: "could not load libpq: \(String(cString: problem))")
@@ -47,6 +49,12 @@ public struct Connection: ~Copyable {
     }
     do { try unsafe finishConnecting(handle) } catch {
       unsafe PQfinish(handle)  // deinit does not run for a value that was never made
+      // libpq quotes a connection string that it cannot parse, password and all.
+      if let string, string.utf8.contains(UInt8(ascii: ":")) || string.utf8.contains(UInt8(ascii: "=")),
+        let error = error as? PostgresError, error.message.holds(string)
+      {
+        throw UsageError("the connection string is malformed")
+      }
       throw error
     }
     unsafe clibpq_silence_notices(handle)

@@ -12,7 +12,8 @@ public struct CopyOut: ~Copyable {
     _ sql: String, on connection: borrowing Connection, _ row: (Span<UInt8>) throws -> Void
   ) throws -> Int {
     let handle = unsafe connection.handle
-    try connection.execute(sql)
+    // As one statement, which a condition from outside cannot make two of.
+    _ = try connection.query(sql)
     var count = 0
     while true {
       var buffer: UnsafeMutablePointer<CChar>? = nil

@@ -27,11 +27,13 @@ public struct ExtractPlan: Sendable {
   }
 
   /// True where several connections can share the work: a table with pages of its own.
-  public var isDivisible: Bool { "rm".contains(relation.kind) && order == nil }
+  public var isDivisible: Bool {
+    "rm".contains(relation.kind) && !relation.hasHeirs && order == nil
+  }
 
   /// True where the server can copy the relation itself, which is faster than a query over it.
   private var isPlain: Bool {
-    "rm".contains(relation.kind) && filter == nil && order == nil && relation.kind == "r"
+    relation.kind == "r" && !relation.hasHeirs && filter == nil && order == nil
       && columns.allSatisfy { $0.encoding != .server && !$0.isGenerated } && !columns.isEmpty
   }
 

@@ -18,6 +18,8 @@ public struct ParallelExtraction: Sendable {
     /// The range whose rows come next.
     var current = 0
     var rows = 0
+    /// Workers that have not ended.
+    var working = 0
     var failure: (any Error)?
   }
 
@@ -43,7 +45,24 @@ public struct ParallelExtraction: Sendable {
   ) throws -> Int {
     var group = ThreadGroup()
     for _ in 0..<min(jobs, ranges.count) {
-      do throws(SystemError) { try group.start { work(connect, write) } } catch { fail(error) }
+      turns.update { $0.working += 1 }
+      do throws(SystemError) {
+        try group.start {
+          work(connect, write)
+          turns.update { $0.working -= 1 }
+        }
+      } catch {
+        turns.update { $0.working -= 1 }
+        fail(error)
+      }
+    }
+    // A worker that waits for a stalled reader does not hear of a signal, and goes with the process.
+    let haveEnded = turns.wait { turns -> Bool? in
+      turns.working == 0 ? true : StopSignal.received != nil ? false : nil
+    }
+    guard haveEnded else {
+      group.abandon()
+      throw SystemError.interrupted
     }
     group.join()
     let result = turns.update { $0 }

@@ -60,6 +60,7 @@ enum PgExtractJsonl: Tool {
     Descriptor.standardOutput.growPipe(to: 1 << 20)
     let connection = try open(options, at: options.snapshot)
     let plan = try source.plan(options, on: connection)
+    try plan.relation.holdStill(on: connection)
     let output = ExtractOutput(log)
     let extraction = Extraction(plan, quoteNumbers: options.quoteNumbers)
     let rows: Int

@@ -93,6 +93,10 @@ enum PgPartitions: Tool {
     _ options: Options, _ operands: [String]
   ) throws(UsageError) -> ListingRequest {
     if let first = operands.first { throw UsageError("too many arguments (first is \"\(first)\")") }
+    // Its fingerprints would be newer than the rows that are read at the snapshot, and hide changes.
+    guard environment("SLUICE_SNAPSHOT") == nil else {
+      throw UsageError("partitions must be listed before pg-snapshot takes its snapshot")
+    }
     guard !options.tables.isEmpty else { throw UsageError("no --table was given") }
     guard (options.sliceColumn == nil) == (options.sliceStep == nil) else {
       throw UsageError("--slice-by and --every go together")

@@ -11,6 +11,7 @@ enum S3put: Tool {
     var to: String?
     var record: Record?
     var after: Upstream?
+    var leastRows: Int?
     var put = PutOptions()
     var store = S3Options()
   }
@@ -33,6 +34,9 @@ enum S3put: Tool {
       },
       .option("after", "LIST", "publish only if these stages finished, as the job log says") {
         (options, text) throws(UsageError) in options.after = try Upstream(parsing: text)
+      },
+      .option("min-rows", "N", "with --after: publish only if there are so many rows; else exit 1") {
+        $0.leastRows = try OptionValue.count($1, in: 0...Int.max)
       },
       .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (20MiB)") {
         (options, text) throws(UsageError) in
@@ -78,11 +82,16 @@ enum S3put: Tool {
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
     guard operands.isEmpty else { throw UsageError("unexpected operand \"\(operands[0])\"") }
+    guard options.leastRows == nil || options.after != nil else {
+      throw UsageError("--min-rows goes with --after")
+    }
+    var upstream = options.after
+    upstream?.leastRows = options.leastRows
     let location = try location(options)
     let log = JobLog(tool: name)
     log.start()
     let put = ObjectPut(
-      location, options.put, store: options.store, upstream: options.after, log: log)
+      location, options.put, store: options.store, upstream: upstream, log: log)
     let receipt = try put.run(from: .standardInput)
     var output = RecordWriter()
     try output.write(receipt.record(addedTo: options.record))

@@ -121,7 +121,10 @@ private struct Session: ~Copyable {
     }
     var verdicts = joined.map(\.verdict)
     for (index, verdict) in zip(open, found) { verdicts[index] = verdict }
-    for (record, verdict) in zip(records, verdicts) {
+    for (index, verdict) in verdicts.enumerated() {
+      var record = records[index]
+      // What must not be replaced by less.
+      if verdict?.kind == .changed { record.set("archived_rows", joined[index].receipt.integer("rows")) }
       try write(verdict ?? Verdict(.unknown, nil), on: record)
     }
     try output.flush()
@@ -134,11 +137,28 @@ private struct Session: ~Copyable {
     return zip(records, receipts).map { record, receipt in
       guard let receipt else { return (record, Verdict(.missing, "the manifest has no receipt")) }
       if let verdict = elsewhere(receipt, record.string("key")) { return (record, verdict) }
-      guard let now = record.string("fingerprint"), now == receipt.string("fingerprint") else {
-        return (record, Verdict(.changed, "the source changed since it was archived"))
-      }
+      if let verdict = difference(record, receipt) { return (receipt, verdict) }
       return (receipt, nil)
     }
+  }
+
+  /// Whether the receipt is of the same rows; nil when it is.
+  ///
+  /// One key must not serve two sources in turn: the later would take the place of the earlier.
+  private func difference(_ record: Record, _ receipt: Record) -> Verdict? {
+    for name in ["database", "schema", "table", "partition_schema", "partition"] {
+      guard let now = record.string(name), let then = receipt.string(name), now != then else {
+        continue
+      }
+      return Verdict(.conflict, "the receipt of this key is of \(name) \(then), not \(now)")
+    }
+    for name in ["where", "from", "to", "columns"] where record.json(name) != receipt.json(name) {
+      return Verdict(.changed, "its \(name) is not what was archived")
+    }
+    guard let now = record.string("fingerprint"), now == receipt.string("fingerprint") else {
+      return Verdict(.changed, "the source changed since it was archived")
+    }
+    return nil
   }
 
   private func elsewhere(_ receipt: Record, _ key: String?) -> Verdict? {
