@@ -40,10 +40,11 @@ setup() { enter_work; }
   make_days quick 2 100
   archived quick
   change "drop table quick_20240102"
-  PGOPTIONS='-c client_min_messages=debug1' run --separate-stderr restore --manifest "$MANIFEST" \
+  # The server says in its log how it made sure of the rows.
+  PGOPTIONS='-c log_min_messages=debug1' run --separate-stderr restore --manifest "$MANIFEST" \
     --partition quick_20240102 --attach
   assert_status 0
-  assert_stderr_has 'partition constraint for table "quick_20240102" is implied by existing constraints'
+  grep -q 'partition constraint for table "quick_20240102" is implied by existing constraints' "$PGHOST/log"
 }
 
 @test "a restored table has its parent's defaults, checks, generated columns and foreign keys" {

@@ -195,6 +195,7 @@ sessions_are() {
 
 @test "SIGTERM ends several connections too while their reader stands still" {
   mkfifo "$SCRATCH/stalled"
+  # shellcheck disable=SC2217  # it holds the FIFO open and does not read
   sleep 60 <"$SCRATCH/stalled" 3>&- &
   sleeper=$!
   pg-extract-jsonl --relation numbers -j 3 >"$SCRATCH/stalled" 3>&- &

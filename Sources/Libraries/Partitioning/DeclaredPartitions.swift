@@ -29,7 +29,8 @@ enum DeclaredPartitions {
       case .range(let from, let to):
         return TimeBounds(
           kind: kind, from: from.first?.value, to: to.first?.value,
-          includesEnd: to.first?.value != nil && to.dropFirst().first.map { $0 != .minimum } ?? false)
+          includesEnd: to.first?.value != nil
+            && to.dropFirst().first.map { $0 != .minimum } ?? false)
       case .default: return TimeBounds(kind: kind, from: nil, to: nil)
       default: continue
       }

@@ -50,7 +50,8 @@ public struct Connection: ~Copyable {
     do { try unsafe finishConnecting(handle) } catch {
       unsafe PQfinish(handle)  // deinit does not run for a value that was never made
       // libpq quotes a connection string that it cannot parse, password and all.
-      if let string, string.utf8.contains(UInt8(ascii: ":")) || string.utf8.contains(UInt8(ascii: "=")),
+      if let string,
+        string.utf8.contains(UInt8(ascii: ":")) || string.utf8.contains(UInt8(ascii: "=")),
         let error = error as? PostgresError, error.message.holds(string)
       {
         throw UsageError("the connection string is malformed")

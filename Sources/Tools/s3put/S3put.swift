@@ -35,7 +35,8 @@ enum S3put: Tool {
       .option("after", "LIST", "publish only if these stages finished, as the job log says") {
         (options, text) throws(UsageError) in options.after = try Upstream(parsing: text)
       },
-      .option("min-rows", "N", "with --after: publish only if there are so many rows; else exit 1") {
+      .option("min-rows", "N", "with --after: publish only if there are so many rows; else exit 1")
+      {
         $0.leastRows = try OptionValue.count($1, in: 0...Int.max)
       },
       .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (20MiB)") {

@@ -124,7 +124,9 @@ private struct Session: ~Copyable {
     for (index, verdict) in verdicts.enumerated() {
       var record = records[index]
       // What must not be replaced by less.
-      if verdict?.kind == .changed { record.set("archived_rows", joined[index].receipt.integer("rows")) }
+      if verdict?.kind == .changed {
+        record.set("archived_rows", joined[index].receipt.integer("rows"))
+      }
       try write(verdict ?? Verdict(.unknown, nil), on: record)
     }
     try output.flush()
