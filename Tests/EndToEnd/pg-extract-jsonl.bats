@@ -219,5 +219,6 @@ sessions_are() {
 @test "a connection string that cannot be read is not quoted" {
   run --separate-stderr pg-extract-jsonl --relation numbers -d 'postgresql://u:s3cr3t@[bad/db'
   assert_status 64
+  # shellcheck disable=SC2154  # run sets it
   [[ $stderr != *s3cr3t* ]]
 }

@@ -180,3 +180,11 @@ assert_each_row_once() {
     assert_status 64
   done
 }
+
+@test "hours that the clocks skip have keys of their own where the column has no zone" {
+  sql "create table wall (at timestamp); insert into wall select '2023-03-12'::timestamp + i * interval '30 minutes' from generate_series(0, 47) i"
+  run --separate-stderr pg-partitions --table wall --slice-by at --every hour --time-zone America/New_York \
+    --from 2023-03-12 --to 2023-03-12 --key '{YYYY}{MM}{DD}{HH}' --count exact
+  assert_status 0
+  assert_equal "$(jq -s 'map(.rows) | add' <<<"$output")" 48
+}

@@ -44,7 +44,7 @@ struct ServerCalendar: Sendable {
     of bounds: [TimeBounds], on connection: borrowing Connection
   ) throws -> [CalendarFacts] {
     let parts = KeyTemplate.dateParts
-    let columns = parts.map { "to_char(l.lower AT TIME ZONE $4, '\($0.format)')" }
+    let columns = parts.map { "to_char(\(Self.wall), '\($0.format)')" }
     let rows = try connection.query(
       """
       SELECT \(Self.shown("b.kind", "l.lower")), \(Self.shown("b.kind", "l.upper")),
@@ -74,6 +74,16 @@ struct ServerCalendar: Sendable {
             uniqueKeysWithValues: parts.enumerated().map { ($1.name, rows.text(row, 5 + $0)) })
           : [:])
     }
+  }
+
+  /// The lower bound on the wall clock of the zone.
+  ///
+  /// One without a zone is on it already, and stays itself also where the clocks skip that hour.
+  private static var wall: String {
+    """
+    CASE WHEN b.kind = 'timestamptz' OR b.lower IS NULL THEN l.lower AT TIME ZONE $4
+      ELSE b.lower::timestamp END
+    """
   }
 
   /// A bound as a moment; dates and wall clocks are taken to be in the zone that was asked for.
