@@ -102,7 +102,7 @@ through() {
   through 'HEAD 2024-01-01 * 503'
   assert_status 69
   assert_summary "1 0 1 1"
-  assert_stderr_has 'could not look at export/few/2024/01/2024-01-01.jsonl.zst'
+  assert_stderr_has 'left as it is: export/few/2024/01/2024-01-01.jsonl.zst'
   assert_completes
 }
 
