@@ -332,3 +332,15 @@ has_uploads() { [[ -n $(unfinished_uploads) ]]; }
   assert_status 74
   assert_equal "$(ls -A "$SCRATCH/full")" ""
 }
+
+@test "1 GiB from a pipe and back, in bounded memory" {
+  noise() { head -c 1G /dev/zero | openssl enc -aes-128-ctr -K 00112233445566778899aabbccddeeff -iv 00000000000000000000000000000000; }
+  noise | /usr/bin/time -f %M -o "$SCRATCH/put" s3put --to "s3://$BUCKET/gib" >"$SCRATCH/receipt"
+  digest=$(noise | sha256sum)
+  assert_equal "$(jq -r .sha256 "$SCRATCH/receipt")" "${digest%% *}"
+  assert_equal "$(/usr/bin/time -f %M -o "$SCRATCH/get" s3get --record "$(cat "$SCRATCH/receipt")" | sha256sum)" "$digest"
+  for side in put get; do
+    [[ $(tail -n 1 "$SCRATCH/$side") -le 65536 ]] || fail "s3$side: $(cat "$SCRATCH/$side") KiB"
+  done
+  "$SUPPORT/s3-request" DELETE "/$BUCKET/gib"
+}

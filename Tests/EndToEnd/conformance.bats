@@ -1,0 +1,70 @@
+# What every tool does alike when its streams misbehave.
+
+# shellcheck disable=SC2016  # inner shells expand
+load support
+
+setup_file() {
+  start_postgres
+  cd "$SCRATCH" || return
+  sql "create table many (id int, at date) partition by range (at);
+    do \$\$ declare d date; begin for d in select date '2024-01-01' + i from generate_series(0, 299) i loop
+      execute format('create table many_%s partition of many for values from (%L) to (%L)', to_char(d, 'YYYYMMDD'), d, d + 1);
+    end loop; end \$\$;
+    create table rows as select i as id, repeat(md5(i::text), 10) as text from generate_series(1, 20000) i"
+  pg-extract-jsonl --relation rows | tee rows.jsonl | zst >rows.zst
+  pg-partitions --table many >partitions
+  for i in $(seq 300); do echo x >"$SCRATCH/object-$(printf %s "$i" | md5sum | cut -c 1-32)-with-a-long-name"; done
+}
+
+setup() { cd "$SCRATCH" || return; }
+
+# Commands with more output than a pipe holds, or some at least.
+readonly writers='pg-extract-jsonl --relation rows
+pg-partitions --table many
+zst --decompress <rows.zst
+zst <rows.jsonl
+s3get "file://$SCRATCH/rows.jsonl"
+s3ls "file://$SCRATCH/"
+s3verify --manifest /nonexistent/manifest <partitions'
+
+@test "output that cannot be written: 74" {
+  while read -r command; do
+    run bash -c "$command >/dev/full"
+    [[ $status == 74 ]] || fail "$command: $status"
+  done <<<"$writers"
+}
+
+@test "a reader that goes away: 141" {
+  while read -r command; do
+    # shellcheck disable=SC2016  # the inner shell expands it
+    run bash -c '{ eval "$1"; echo $? >"$2"; } | head -c 1 >/dev/null' - "$command" "$SCRATCH/status"
+    [[ $(cat "$SCRATCH/status") == 141 ]] || fail "$command: $(cat "$SCRATCH/status")"
+  done <<<"$writers"
+}
+
+@test "closed standard input is an error where it is read, and no crash anywhere" {
+  for tool in "$REPO"/bin/*; do
+    run timeout 20 bash -c '"$1" <&- >/dev/null' - "$tool"
+    [[ $status == 64 || $status == 74 || $status == 65 ]] || fail "$tool: $status"
+  done
+}
+
+@test "a tool that waits for its input ends by SIGTERM: 143" {
+  mkfifo "$SCRATCH/silent"
+  # shellcheck disable=SC2217  # it only holds the FIFO open
+  sleep 300 >"$SCRATCH/silent" 3>&- &
+  writer=$!
+  for command in 'zst' 'zst -d' "s3put --to file://$SCRATCH/never" 's3verify' 's3rm' 'pg-attach' 'pg-extract-jsonl' \
+    'pg-load-jsonl --relation rows'; do
+    # shellcheck disable=SC2086  # several words
+    $command <"$SCRATCH/silent" >/dev/null 3>&- &
+    pid=$!
+    sleep 0.3
+    kill -TERM $pid
+    status=0
+    wait $pid || status=$?
+    [[ $status == 143 ]] || fail "$command: $status"
+  done
+  kill $writer
+  [[ ! -e $SCRATCH/never ]]
+}
