@@ -67,20 +67,61 @@ public struct JSONScanner {
   }
 
   /// Steps over a value and returns where it lies.
-  public mutating func value(
-    _ text: Span<UInt8>, depth: Int = 0
-  ) throws(JSONError) -> Range<Int> {
-    let kind = try kind(text)
+  public mutating func value(_ text: Span<UInt8>) throws(JSONError) -> Range<Int> {
+    skipBlanks(text)
     let start = position
+    // The objects (true) and arrays that are open: a list, so that depth costs no stack.
+    var open: [Bool] = []
+    repeat {
+      let kind = try kind(text)
+      if kind == .object || kind == .array {
+        if try enter(isObject: kind == .object, text, &open) { continue }
+      } else {
+        try scalar(kind, text)
+      }
+      try leave(text, &open)
+    } while !open.isEmpty
+    return start..<position
+  }
+
+  /// Steps into an object or array; false if it is empty, and so at its end already.
+  private mutating func enter(
+    isObject: Bool, _ text: Span<UInt8>, _ open: inout [Bool]
+  ) throws(JSONError) -> Bool {
+    guard open.count < Self.maxDepth else {
+      throw JSONError(expected: "no deeper nesting than \(Self.maxDepth)", offset: position)
+    }
+    position += 1
+    if skip(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"), text) { return false }
+    open.append(isObject)
+    if isObject { try name(text) }
+    return true
+  }
+
+  /// Steps over what follows a value: the ends of what it was the last of, or a comma.
+  private mutating func leave(_ text: Span<UInt8>, _ open: inout [Bool]) throws(JSONError) {
+    while let isObject = open.last {
+      if skip(UInt8(ascii: ","), text) {
+        if isObject { try name(text) }
+        return
+      }
+      try expect(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"), text)
+      open.removeLast()
+    }
+  }
+
+  private mutating func name(_ text: Span<UInt8>) throws(JSONError) {
+    _ = try string(text)
+    try expect(UInt8(ascii: ":"), text)
+  }
+
+  private mutating func scalar(_ kind: JSONKind, _ text: Span<UInt8>) throws(JSONError) {
     switch kind {
     case .string: _ = try string(text)
     case .number: try number(text)
     case .boolean: try word(text[position] == UInt8(ascii: "t") ? "true" : "false", text)
-    case .null: try word("null", text)
-    case .array: try array(text, depth)
-    case .object: try object(text, depth)
+    default: try word("null", text)
     }
-    return start..<position
   }
 
   /// Steps over a string and returns what lies between its quotes, and whether it has escapes.
@@ -167,30 +208,5 @@ public struct JSONScanner {
       position += 1
     }
     if position == start { throw JSONError(expected: "a digit", offset: position) }
-  }
-
-  private mutating func array(_ text: Span<UInt8>, _ depth: Int) throws(JSONError) {
-    try enter(depth)
-    if skip(UInt8(ascii: "]"), text) { return }
-    repeat { _ = try value(text, depth: depth + 1) } while skip(UInt8(ascii: ","), text)
-    try expect(UInt8(ascii: "]"), text)
-  }
-
-  private mutating func object(_ text: Span<UInt8>, _ depth: Int) throws(JSONError) {
-    try enter(depth)
-    if skip(UInt8(ascii: "}"), text) { return }
-    repeat {
-      _ = try string(text)
-      try expect(UInt8(ascii: ":"), text)
-      _ = try value(text, depth: depth + 1)
-    } while skip(UInt8(ascii: ","), text)
-    try expect(UInt8(ascii: "}"), text)
-  }
-
-  private mutating func enter(_ depth: Int) throws(JSONError) {
-    guard depth < Self.maxDepth else {
-      throw JSONError(expected: "no deeper nesting than \(Self.maxDepth)", offset: position)
-    }
-    position += 1
   }
 }
