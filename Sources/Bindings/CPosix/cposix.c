@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -51,7 +49,6 @@ int cposix_unlink(const char *path) { OR_ERRNO(unlink(path)); }
 int cposix_mkdir(const char *path, mode_t mode) { OR_ERRNO(mkdir(path, mode)); }
 int cposix_dup2(int from, int to) { OR_ERRNO(dup2(from, to)); }
 int cposix_pipe(int fds[2]) { OR_ERRNO(pipe2(fds, O_CLOEXEC)); }
-int cposix_lock(int fd) { OR_ERRNO(flock(fd, LOCK_EX | LOCK_NB)); }
 int cposix_kill(pid_t pid, int sig) { OR_ERRNO(kill(pid, sig)); }
 
 int cposix_rename_new(const char *from, const char *to) {
@@ -232,10 +229,4 @@ uint64_t cposix_random(void) {
     uint64_t value = 0;
     if (getrandom(&value, sizeof value, 0) != sizeof value) value = (uint64_t)cposix_monotonic_ns();
     return value;
-}
-
-int cposix_terminal_columns(int fd) {
-    struct winsize size;
-    if (!isatty(fd)) return 0;
-    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }

@@ -5,7 +5,7 @@ extension Record {
   /// Parses the value of an option `--record JSON`.
   public init(option text: String) throws(UsageError) {
     do throws(JSONError) { try self.init(parsing: text) } catch {
-      throw UsageError("the value of --record is not a JSON object: \(error)")
+      throw UsageError("not a record: \(error)")
     }
   }
 

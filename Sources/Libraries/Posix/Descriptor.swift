@@ -111,12 +111,6 @@ public struct Descriptor: Sendable {
   /// Asks for a pipe of `bytes`, so that its two ends switch less often; anything else ignores it.
   public func growPipe(to bytes: Int32) { cposix_grow_pipe(rawValue, bytes) }
 
-  /// The width of the terminal behind it; `nil` when it is none.
-  public var terminalColumns: Int? {
-    let columns = cposix_terminal_columns(rawValue)
-    return columns > 0 ? Int(columns) : nil
-  }
-
   /// Closes it here and now, so that the reader of a standard stream sees the end.
   ///
   /// The corresponding C function is `close`.

@@ -75,15 +75,6 @@ public struct File: ~Copyable {
     return FileFacts(found)
   }
 
-  /// Takes the file's lock without waiting; `false` when another process has it.
-  ///
-  /// The corresponding C function is `flock`.
-  public func tryLock() throws(SystemError) -> Bool {
-    let result = cposix_lock(raw)
-    if result == -EWOULDBLOCK { return false }
-    return try checked(result, "could not lock \"\(path)\"") >= 0
-  }
-
   /// Has the kernel put it on the disk.
   public func sync() throws(SystemError) {
     _ = try checked(cposix_fsync(raw), "could not fsync \"\(path)\"")

@@ -18,8 +18,6 @@ public struct SystemError: Error, Equatable {
   public var isInterrupt: Bool { code == EINTR }
   public var isMissing: Bool { code == ENOENT || code == ENOTDIR }
   public var isExisting: Bool { code == EEXIST }
-  /// True if somebody else holds the lock.
-  public var isLocked: Bool { code == EWOULDBLOCK }
   /// True if permissions forbid it.
   public var isRefusal: Bool { code == EACCES || code == EPERM || code == EROFS }
 

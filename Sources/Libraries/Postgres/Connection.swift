@@ -89,9 +89,6 @@ public struct Connection: ~Copyable {
     }
   }
 
-  /// The server's version, for example 150018.
-  public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
-
   /// The name of the database.
   public var database: String { unsafe String(cString: PQdb(handle)) }
 

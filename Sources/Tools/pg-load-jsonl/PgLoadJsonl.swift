@@ -39,7 +39,7 @@ enum PgLoadJsonl: Tool {
         $0.relation = try Quoting.qualifiedName($1)
       },
       .option("record", "JSON", "partition or object record whose partition is the table to load") {
-        $0.record = try record($1)
+        $0.record = try Record(option: $1)
       },
       .option("into", "NAME", "load into this table instead of the record's partition") {
         $0.into = try Quoting.qualifiedName($1)
@@ -75,12 +75,6 @@ enum PgLoadJsonl: Tool {
       },
       .toggle("dry-run", "do everything but the commit") { $0.isDryRun = true },
     ]
-  }
-
-  private static func record(_ text: String) throws(UsageError) -> Record {
-    do throws(JSONError) { return try Record(parsing: text) } catch {
-      throw UsageError("not a JSON object: \(error)")
-    }
   }
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {

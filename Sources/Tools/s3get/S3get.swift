@@ -26,10 +26,7 @@ enum S3get: Tool {
   static var flags: [Flag<Options>] {
     [
       .option("record", "JSON", "the object's receipt; what is read must agree with it") {
-        (options, text) throws(UsageError) in
-        do throws(JSONError) { options.record = try Record(parsing: text) } catch {
-          throw UsageError("not a record: \(error)")
-        }
+        $0.record = try Record(option: $1)
       },
       .option("from", "URL", "where the record's member \"key\" is looked for, not at its url") {
         $0.from = $1

@@ -30,7 +30,7 @@ enum S3put: Tool {
         $0.to = $1
       },
       .option("record", "JSON", "a record to add to; its member \"key\" goes behind --to") {
-        (options, text) throws(UsageError) in options.record = try parse(text)
+        $0.record = try Record(option: $1)
       },
       .option("after", "LIST", "publish only if these stages finished, as the job log says") {
         (options, text) throws(UsageError) in options.after = try Upstream(parsing: text)
@@ -109,11 +109,5 @@ enum S3put: Tool {
       throw UsageError("\"\(to)\" needs a --record with a member \"key\"")
     }
     return try Location(key, below: to)
-  }
-
-  private static func parse(_ text: String) throws(UsageError) -> Record {
-    do throws(JSONError) { return try Record(parsing: text) } catch {
-      throw UsageError("not a record: \(error)")
-    }
   }
 }

@@ -27,9 +27,6 @@ int cposix_pipe(int fds[2]);
 int cposix_poll(int fd, short events, int timeout_ms);
 /* Asks for a pipe of `bytes`; not being one, or not being allowed, is no failure. */
 void cposix_grow_pipe(int fd, int bytes);
-/* Takes an exclusive lock on the file without waiting; -EWOULDBLOCK when somebody has it. */
-int cposix_lock(int fd);
-
 /* What Swift wants to know of a file. */
 struct cposix_stat {
     int64_t size;
@@ -72,7 +69,4 @@ void cposix_sleep_ns(int64_t ns);
 int cposix_processors(void);
 /* A random number, from the kernel. */
 uint64_t cposix_random(void);
-/* The columns of the terminal at `fd`, or 0 when it is none. */
-int cposix_terminal_columns(int fd);
-
 #endif
