@@ -67,6 +67,8 @@ let package = Package(
     library("Zstd", uses: ["Bytes", "Posix", "CZstd"]),
     library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests", "CCurl"]),
     library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
+    library(
+      "WAL", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "ObjectStore", "Zstd"]),
     // Tools.
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
     tool("pg-attach", uses: ["Postgres", "Partitioning"]),
@@ -87,5 +89,6 @@ let package = Package(
     tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
     tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
     tests("Partitioning", uses: ["Posix", "Filter"]),
+    tests("WAL", uses: ["Bytes", "Postgres"]),
   ]
 )
