@@ -62,6 +62,10 @@ int cposix_poll(int fd, short events, int timeout_ms) {
 
 void cposix_grow_pipe(int fd, int bytes) { (void)fcntl(fd, F_SETPIPE_SZ, bytes); }
 
+void cposix_begin_writeback(int fd, long long offset, long long bytes) {
+    (void)sync_file_range(fd, offset, bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 static void fill_stat(const struct stat *from, struct cposix_stat *out) {
     out->size = from->st_size;
     out->mtime_ns = from->st_mtim.tv_sec * 1000000000LL + from->st_mtim.tv_nsec;

@@ -27,6 +27,7 @@ int cposix_pipe(int fds[2]);
 int cposix_poll(int fd, short events, int timeout_ms);
 /* Asks for a pipe of `bytes`; not being one, or not being allowed, is no failure. */
 void cposix_grow_pipe(int fd, int bytes);
+void cposix_begin_writeback(int fd, long long offset, long long bytes);
 /* What Swift wants to know of a file. */
 struct cposix_stat {
     int64_t size;
