@@ -81,6 +81,7 @@ let package = Package(
     tool("s3verify", uses: ["Digests", "ObjectStore", "Zstd"]),
     tool("s3ls", uses: ["ObjectStore"]),
     tool("s3rm", uses: ["ObjectStore"]),
+    tool("walcheck", uses: ["Postgres", "ObjectStore", "WAL"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
@@ -89,6 +90,6 @@ let package = Package(
     tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
     tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
     tests("Partitioning", uses: ["Posix", "Filter"]),
-    tests("WAL", uses: ["Bytes", "Postgres"]),
+    tests("WAL", uses: ["Bytes", "Posix", "Postgres"]),
   ]
 )

@@ -92,10 +92,7 @@ public struct RecordWalk: Sendable {
     do throws(DecodeError) { header = try SegmentHeader(parsing: bytes) } catch {
       throw WALFault(.header, at: position, "\(error)", zerosFrom: position)
     }
-    if let text = header.contradiction(to: segment, systemIdentifier: systemIdentifier) {
-      let isOther = systemIdentifier.map { $0 != header.systemIdentifier } ?? false
-      throw WALFault(isOther ? .system : .header, at: position, text)
-    }
+    if let fault = header.fault(as: segment, systemIdentifier: systemIdentifier) { throw fault }
     guard magic == nil || pageBytes == header.pageBytes else {
       throw WALFault(.header, at: position, "its pages are of another size than those before it")
     }
