@@ -14,6 +14,14 @@ public enum Directory {
     try sync(above)
   }
 
+  /// Makes `path` a directory that only this user may look into, or takes one that is there.
+  ///
+  /// Throws an error that `isRefusal` when it is somebody else's, open to others, or a link.
+  public static func makePrivate(_ path: String) throws(SystemError) {
+    let result = unsafe cposix_mkdir_private(path)
+    _ = try checked(result, "could not have the directory \"\(path)\" for ourselves alone")
+  }
+
   /// The names in `path`, sorted by their bytes.
   public static func names(in path: String) throws(SystemError) -> [String] {
     final class Names { var all: [String] = [] }  // shared with a C callback
@@ -36,11 +44,23 @@ public enum Directory {
     try folder.sync()
   }
 
+  /// The process's present directory; nil when it cannot be told.
+  public static var current: String? {
+    guard let path = unsafe getcwd(nil, 0) else { return nil }
+    defer { unsafe free(path) }
+    return unsafe String(cString: path)
+  }
+
   /// The folder a path lies in: `/` for `/a`, `.` for `a`.
   public static func parent(of path: String) -> String {
     let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     guard let slash = trimmed.lastIndex(of: "/") else { return "." }
     return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+  }
+
+  /// Gives a file another name in the same file system, replacing what had it.
+  public static func rename(_ from: String, to: String) throws(SystemError) {
+    _ = try checked(unsafe cposix_rename(from, to), "could not rename \"\(from)\" to \"\(to)\"")
   }
 
   /// Removes a file; one that is missing is no failure.
