@@ -82,11 +82,6 @@ int cposix_lock_byte(int fd, int64_t offset) {
     OR_ERRNO(fcntl(fd, F_OFD_SETLK, &lock));
 }
 
-ssize_t cposix_pwrite(int fd, const void *buf, size_t len, off_t offset) {
-    ssize_t n = pwrite(fd, buf, len, offset);
-    return n < 0 ? -errno : n;
-}
-
 int cposix_rename_new(const char *from, const char *to) {
     OR_ERRNO(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
 }

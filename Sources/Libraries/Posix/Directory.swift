@@ -58,11 +58,6 @@ public enum Directory {
     return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
   }
 
-  /// Gives a file another name in the same file system, replacing what had it.
-  public static func rename(_ from: String, to: String) throws(SystemError) {
-    _ = try checked(unsafe cposix_rename(from, to), "could not rename \"\(from)\" to \"\(to)\"")
-  }
-
   /// Removes a file; one that is missing is no failure.
   public static func remove(file path: String) throws(SystemError) {
     let result = unsafe cposix_unlink(path)

@@ -37,6 +37,13 @@ public struct DurableFile: ~Copyable {
 
   public var descriptor: Descriptor { Descriptor(rawValue: raw) }
 
+  /// Cuts it, or fills it up with zeros.
+  ///
+  /// The corresponding C function is `ftruncate`.
+  public func resize(to bytes: Int) throws(SystemError) {
+    _ = try checked(cposix_ftruncate(raw, bytes), "could not resize \"\(partial)\"")
+  }
+
   /// Makes it durable and gives it its name.
   ///
   /// With `replacing` false an existing file stays as it is, and the error `isExisting`.

@@ -58,7 +58,7 @@ struct ArchiveReader: Sendable {
           let delivery = try get.runIfThere { try input.writeAll($0) }
           if delivery == nil { isThere.update { $0 = false } }
         }, take: { try decoder.take($0) })
-    } catch where !isThere.update({ $0 }) {
+    } catch  where !isThere.update({ $0 }) {
       // Of no input the filter made what it would.
       return false
     }

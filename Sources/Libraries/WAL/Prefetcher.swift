@@ -41,7 +41,9 @@ public struct Prefetcher: Sendable {
     try spool.cleanUnfinished()
     let work = PrefetchWork()
     var position = start
-    work.aim(at: spool.window(behind: start), present: try spool.clean(keeping: spool.window(behind: start)))
+    work.aim(
+      at: spool.window(behind: start),
+      present: try spool.clean(keeping: spool.window(behind: start)))
     var group = ThreadGroup()
     defer {
       work.stop()

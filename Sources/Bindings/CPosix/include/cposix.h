@@ -34,7 +34,6 @@ int cposix_mkdir(const char *path, mode_t mode);
 int cposix_mkdir_private(const char *path);
 /* Locks the byte at `offset`, for as long as `fd` is open; -EAGAIN where another has it. */
 int cposix_lock_byte(int fd, int64_t offset);
-ssize_t cposix_pwrite(int fd, const void *buf, size_t len, off_t offset);
 int cposix_dup2(int from, int to);
 int cposix_pipe(int fds[2]);
 /* Waits until `fd` has one of `events`; 1 ready, 0 after `timeout_ms` (-1: never). */
