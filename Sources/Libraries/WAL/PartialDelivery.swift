@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Filter
 internal import Posix
 internal import Postgres
 
@@ -131,14 +132,17 @@ private final class TailFile {
   private func takeBlocks(_ length: Int) throws {
     guard length > 0, !isEmpty else { return }
     if measure == nil { try begin() }
-    measure?.tail.take(rest.span.extracting(first: length))
+    // A copy of its own, because what is borrowed from `self` cannot change it.
+    let blocks = Array(rest.prefix(length))
+    measure?.tail.take(blocks.span)
     rest.removeFirst(length)
   }
 
   private func begin() throws {
-    isEmpty = rest.prefix(SegmentHeader.bytes).allSatisfy { $0 == 0 }
+    let head = Array(rest.prefix(SegmentHeader.bytes))
+    isEmpty = head.allSatisfy { $0 == 0 }
     if isEmpty { return }
-    let header = try check.header(rest.span)
+    let header = try check.header(head.span)
     guard let digits = check.name.segmentName,
       let segment = Segment(digits, size: header.segmentSize)
     else { throw check.failure("no segment has such a name") }
@@ -151,7 +155,7 @@ private final class TailFile {
     if !rest.isEmpty {
       // A file that was cut short is as good as one with zeros behind.
       rest += [UInt8](repeating: 0, count: RecordWalk.blockBytes - rest.count)
-      try takeBlocks(rest.count)
+      try takeBlocks(RecordWalk.blockBytes)
     }
     guard let (segment, tail) = measure, tail.end > segment.start else { return nil }
     return Tail(
