@@ -19,6 +19,8 @@ public struct ArchiveCheck: ~Copyable {
     public var systemIdentifier: String?
     /// A file with `gap` records; nil for none.
     public var knownGaps: String?
+    /// A shell command that objects go through before they are decompressed; nil for none.
+    public var decrypt: String?
     public var store = S3Options()
 
     public init() {}
@@ -32,7 +34,7 @@ public struct ArchiveCheck: ~Copyable {
   /// Throws where the file with the known gaps cannot be read.
   public init(_ options: Options) throws {
     self.options = options
-    reader = SegmentReader(store: options.store)
+    reader = SegmentReader(store: options.store, decrypt: options.decrypt)
     inventory = WALInventory(
       reader, segmentSize: options.segmentSize, systemIdentifier: options.systemIdentifier,
       knownGaps: try options.knownGaps.map { try KnownGaps(path: $0) } ?? KnownGaps())

@@ -11,7 +11,16 @@ struct SegmentReader: Sendable {
   /// Ranges of an object; two of them are held.
   private static var rangeBytes: Int { 2 << 20 }
 
-  let store: S3Options
+  private let options: S3Options
+  /// What the bytes of an object go through before they are decompressed.
+  private let filter: ShellFilter?
+  /// Set up when the first object of a bucket is read.
+  private let store = Monitor<S3Store?>(nil)
+
+  init(store: S3Options, decrypt: String?) {
+    options = store
+    filter = decrypt.map { ShellFilter($0) }
+  }
 
   /// Hands the bytes of a file to `sink`, for as long as it wants them.
   ///
@@ -47,10 +56,27 @@ struct SegmentReader: Sendable {
 
   private func read(object url: String, into sink: any BlockSink) throws {
     let content = ObjectContent(try Decompressor(), sink)
+    let location = try Location(parsing: url)
     let get = ObjectGet(
-      try Location(parsing: url), concurrency: 1, rangeBytes: Self.rangeBytes, store: store)
-    _ = try get.run { try content.take($0) }
+      location, concurrency: 1, rangeBytes: Self.rangeBytes, store: options,
+      shared: try sharedStore(for: location))
+    if let filter {
+      try filter.run(feed: { input in
+        _ = try get.run { try input.writeAll($0) }
+      }) { try content.take($0) }
+    } else {
+      _ = try get.run { try content.take($0) }
+    }
     try content.finish()
+  }
+
+  private func sharedStore(for location: Location) throws -> S3Store? {
+    guard case .s3 = location else { return nil }
+    return try store.update { store in
+      let shared = try store ?? S3Store(options)
+      store = shared
+      return shared
+    }
   }
 }
 

@@ -36,6 +36,9 @@ enum Walcheck: Tool {
         }
         $0.segmentSize = size
       },
+      .option("decrypt", "COMMAND", "what objects go through before decompression") {
+        $0.decrypt = $1
+      },
       .option("jobs", short: "j", "N", "segments read at once, with --deep (2)") {
         $0.jobs = try OptionValue.count($1, in: 1...64)
       },
