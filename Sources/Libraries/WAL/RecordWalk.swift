@@ -38,6 +38,8 @@ public struct RecordWalk: Sendable {
   ///
   /// At first that is the segment's start. The end of a record that began before the walk did counts, although it could not be checked.
   public private(set) var end: LSN
+  /// When the last commit that lies within a page was made, in microseconds since 1970.
+  public private(set) var lastCommit: Int64?
   /// Whole records that began since the walk did.
   public private(set) var recordCount = 0
 
@@ -213,6 +215,10 @@ public struct RecordWalk: Sendable {
       crc.update(page.extracting(cursor..<cursor + RecordHeader.checkedBytes))
       guard crc.value == header.crc else {
         throw badChecksum(at: start, endingAt: cursor + total)
+      }
+      if header.isCommit {
+        let body = page.extracting(cursor + RecordHeader.bytes..<cursor + total)
+        lastCommit = header.commitTime(body) ?? lastCommit
       }
       cursor = Self.aligned(cursor + total)
       note(header, at: start, endingAt: cursor)
