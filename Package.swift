@@ -81,6 +81,7 @@ let package = Package(
     tool("s3verify", uses: ["Digests", "ObjectStore", "Zstd"]),
     tool("s3ls", uses: ["ObjectStore"]),
     tool("s3rm", uses: ["ObjectStore"]),
+    tool("walprune", uses: ["ObjectStore", "WAL"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
