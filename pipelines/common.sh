@@ -3,7 +3,7 @@
 
 export SWIFT_BACKTRACE=enable=no
 # The tools that were installed or built with this pipeline come first.
-here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+here=${BASH_SOURCE[0]%/*}
 if [[ -d $here/../bin ]]; then
   PATH=$here:$(cd "$here/../bin" && pwd):$PATH
 else
@@ -24,7 +24,12 @@ die() {
 }
 
 # The options that the help names: `store=` with a value, `dry-run` without.
-known_options() { usage | sed -nE 's/^  --([a-z-]+=?).*/\1/p'; }
+known_options() {
+  local line
+  while IFS= read -r line; do
+    if [[ $line =~ ^\ \ --([a-z-]+=?) ]]; then printf '%s\n' "${BASH_REMATCH[1]}"; fi
+  done < <(usage)
+}
 
 variable_of() {
   local upper=${1^^}
@@ -193,7 +198,7 @@ append_line() {
   {
     flock 9
     # A line that a power cut left unfinished must not swallow this one.
-    if [[ -s $1 && $(tail -c 1 "$1" | wc -l) == 0 ]]; then printf '\n' >&9; fi
+    if [[ -s $1 && -n $(tail -c 1 "$1") ]]; then printf '\n' >&9; fi
     printf '%s\n' "$line" >&9
   } 9>>"$1" && sync "$1"
 }

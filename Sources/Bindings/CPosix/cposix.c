@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +35,11 @@ ssize_t cposix_pread(int fd, void *buf, size_t len, off_t offset) {
     return n < 0 ? -errno : n;
 }
 
+ssize_t cposix_pwrite(int fd, const void *buf, size_t len, off_t offset) {
+    ssize_t n = pwrite(fd, buf, len, offset);
+    return n < 0 ? -errno : n;
+}
+
 ssize_t cposix_write(int fd, const void *buf, size_t len) {
     ssize_t n = write(fd, buf, len);
     return n < 0 ? -errno : n;
@@ -43,6 +50,16 @@ int cposix_open(const char *path, int flags, mode_t mode) {
 }
 int cposix_close(int fd) { OR_ERRNO(close(fd)); }
 int cposix_fsync(int fd) { OR_ERRNO(fsync(fd)); }
+int cposix_fdatasync(int fd) { OR_ERRNO(fdatasync(fd)); }
+int cposix_lock(int fd) { OR_ERRNO(flock(fd, LOCK_EX | LOCK_NB)); }
+int cposix_allocate(int fd, off_t length) { OR_ERRNO(fallocate(fd, 0, 0, length)); }
+void cposix_umask(mode_t mask) { (void)umask(mask); }
+
+int64_t cposix_free_bytes(int fd) {
+    struct statvfs found;
+    if (fstatvfs(fd, &found) < 0) return -errno;
+    return (int64_t)found.f_bavail * (int64_t)found.f_frsize;
+}
 int cposix_ftruncate(int fd, off_t length) { OR_ERRNO(ftruncate(fd, length)); }
 int cposix_rename(const char *from, const char *to) { OR_ERRNO(rename(from, to)); }
 int cposix_unlink(const char *path) { OR_ERRNO(unlink(path)); }
@@ -61,6 +78,10 @@ int cposix_poll(int fd, short events, int timeout_ms) {
 }
 
 void cposix_grow_pipe(int fd, int bytes) { (void)fcntl(fd, F_SETPIPE_SZ, bytes); }
+
+void cposix_begin_writeback(int fd, long long offset, long long bytes) {
+    (void)sync_file_range(fd, offset, bytes, SYNC_FILE_RANGE_WRITE);
+}
 
 static void fill_stat(const struct stat *from, struct cposix_stat *out) {
     out->size = from->st_size;

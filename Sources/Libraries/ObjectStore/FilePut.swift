@@ -42,6 +42,7 @@ struct FilePut {
     while !input.isAtEnd {
       _ = try input.fill(buffer, size: Self.chunkBytes)
       try target?.writeAll(buffer.bytes.span)
+      target?.beginWriteback(from: input.byteCount - buffer.bytes.count, count: buffer.bytes.count)
     }
     var receipt = Receipt(.file(path: path), .uploaded)
     receipt.objectBytes = input.byteCount

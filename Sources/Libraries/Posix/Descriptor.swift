@@ -111,6 +111,13 @@ public struct Descriptor: Sendable {
   /// Asks for a pipe of `bytes`, so that its two ends switch less often; anything else ignores it.
   public func growPipe(to bytes: Int32) { cposix_grow_pipe(rawValue, bytes) }
 
+  /// Has the kernel begin to write that range of a file to disk, so that a later fsync waits less.
+  ///
+  /// A hint: it makes nothing durable, and where it cannot be followed nothing happens.
+  public func beginWriteback(from offset: Int, count: Int) {
+    cposix_begin_writeback(rawValue, Int64(offset), Int64(count))
+  }
+
   /// Closes it here and now, so that the reader of a standard stream sees the end.
   ///
   /// The corresponding C function is `close`.

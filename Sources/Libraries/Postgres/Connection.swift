@@ -21,6 +21,15 @@ public struct Connection: ~Copyable {
     self = made
   }
 
+  /// Connects to the server's process that sends WAL; it takes replication commands, not SQL.
+  init(replicationTo options: ConnectionOptions, applicationName: String, isNamed: Bool) throws {
+    var parameters = options.parameters(applicationName: applicationName)
+    parameters.append(("replication", "true"))
+    // Behind the connection string, so that it wins over what stands there.
+    if isNamed { parameters.append(("application_name", applicationName)) }
+    self = unsafe Connection(adopting: try Self.connect(parameters, options.dbname))
+  }
+
   private init(adopting handle: OpaquePointer) { unsafe self.handle = handle }
 
   deinit { unsafe PQfinish(handle) }
@@ -89,17 +98,23 @@ public struct Connection: ~Copyable {
     }
   }
 
+  /// The version as a number: 150004 is 15.4.
+  var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
+
   /// The name of the database.
   public var database: String { unsafe String(cString: PQdb(handle)) }
 
   /// Runs statements without parameters, separated by semicolons; rows are thrown away.
   ///
   /// The corresponding C function is `PQsendQuery`.
-  public borrowing func execute(_ sql: String) throws {
+  public borrowing func execute(_ sql: String) throws { _ = try run(sql) }
+
+  /// Runs statements without parameters; the rows of the last one.
+  borrowing func run(_ sql: String) throws -> Rows? {
     guard unsafe PQsendQuery(handle, sql) == 1 else {
       throw unsafe PostgresError(connection: handle)
     }
-    _ = try finish()
+    return try finish()
   }
 
   /// Runs one statement and returns its rows, in text format; nil parameters are SQL nulls.
@@ -129,7 +144,7 @@ public struct Connection: ~Copyable {
       unsafe last = result
       switch unsafe PQresultStatus(result) {
       case PGRES_TUPLES_OK, PGRES_COMMAND_OK: continue
-      case PGRES_COPY_IN, PGRES_COPY_OUT: return unsafe Rows(handle: result)
+      case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH: return unsafe Rows(handle: result)
       default: if failure == nil { failure = unsafe PostgresError(result: result) }
       }
     }

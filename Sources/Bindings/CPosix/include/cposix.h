@@ -11,10 +11,19 @@
 
 ssize_t cposix_read(int fd, void *buf, size_t len);
 ssize_t cposix_pread(int fd, void *buf, size_t len, off_t offset);
+ssize_t cposix_pwrite(int fd, const void *buf, size_t len, off_t offset);
 ssize_t cposix_write(int fd, const void *buf, size_t len);
 int cposix_open(const char *path, int flags, mode_t mode);
 int cposix_close(int fd);
 int cposix_fsync(int fd);
+int cposix_fdatasync(int fd);
+/* Takes an exclusive lock that goes with the descriptor: -EWOULDBLOCK when another has it. */
+int cposix_lock(int fd);
+/* Reserves blocks for `length` bytes; -EOPNOTSUPP where the file system cannot. */
+int cposix_allocate(int fd, off_t length);
+void cposix_umask(mode_t mask);
+/* Bytes that may still be written to the file system `fd` lies on, or -errno. */
+int64_t cposix_free_bytes(int fd);
 int cposix_ftruncate(int fd, off_t length);
 int cposix_rename(const char *from, const char *to);
 /* Renames only when `to` does not exist yet: -EEXIST otherwise. */
@@ -27,6 +36,7 @@ int cposix_pipe(int fds[2]);
 int cposix_poll(int fd, short events, int timeout_ms);
 /* Asks for a pipe of `bytes`; not being one, or not being allowed, is no failure. */
 void cposix_grow_pipe(int fd, int bytes);
+void cposix_begin_writeback(int fd, long long offset, long long bytes);
 /* What Swift wants to know of a file. */
 struct cposix_stat {
     int64_t size;
