@@ -149,14 +149,22 @@ stage() {
 }
 
 log_stage() {
-  printf '{"type":"%s","tool":"%s","pid":%s,"at":"%s"}\n' "$2" "$1" "$BASHPID" "$(timestamp)" >>"$SLUICE_JOB"
+  local at
+  take_time
+  printf '{"type":"%s","tool":"%s","pid":%s,"at":"%s"}\n' "$2" "$1" "$BASHPID" "$at" >>"$SLUICE_JOB"
 }
 
-# The present moment as records carry it.
-timestamp() {
-  local seconds=${EPOCHREALTIME%[.,]*} microseconds=${EPOCHREALTIME#*[.,]} at
+# Sets `at` to the present moment as records carry it; without starting a process.
+take_time() {
+  local seconds=${EPOCHREALTIME%[.,]*} microseconds=${EPOCHREALTIME#*[.,]}
   TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%S)T' "$seconds"
-  printf '%s.%sZ' "$at" "$microseconds"
+  at=$at.${microseconds}Z
+}
+
+timestamp() {
+  local at
+  take_time
+  echo "$at"
 }
 
 # Milliseconds since 1970.

@@ -5,16 +5,8 @@ public import Postgres
 ///
 /// Memory grows with the gaps between segments, not with the segments.
 public struct ArchiveInventory: Sendable {
-  /// What there is of one timeline.
-  private struct Stock {
-    /// Numbers of complete segments, ascending, with gaps between.
-    var runs: [ClosedRange<UInt64>] = []
-    /// When its last file arrived, in microseconds since 1970; nil when that is unknown.
-    var lastArrival: Int64? = .min
-  }
-
   public let size: SegmentSize
-  private var stocks: [UInt32: Stock] = [:]
+  private var stocks: [UInt32: TimelineStock] = [:]
   private var histories: [UInt32: TimelineHistory] = [:]
 
   public init(size: SegmentSize) { self.size = size }
@@ -26,7 +18,7 @@ public struct ArchiveInventory: Sendable {
   ///
   /// Throws a `Failure` (65) for a name that does not go with the size of the segments.
   public mutating func add(_ name: WALFileName, arrival: Int64?) throws(Failure) {
-    var stock = stocks[name.timeline] ?? Stock()
+    var stock = stocks[name.timeline] ?? TimelineStock()
     if let last = stock.lastArrival { stock.lastArrival = arrival.map { max(last, $0) } }
     if case .segment(let digits) = name {
       guard let segment = Segment(digits, size: size) else {
@@ -39,7 +31,7 @@ public struct ArchiveInventory: Sendable {
 
   /// Takes note of a timeline of which there may be no file.
   public mutating func mention(_ timeline: UInt32) {
-    stocks[timeline] = stocks[timeline] ?? Stock()
+    stocks[timeline] = stocks[timeline] ?? TimelineStock()
   }
 
   public mutating func add(_ history: TimelineHistory) { histories[history.timeline] = history }
@@ -78,7 +70,7 @@ public struct ArchiveInventory: Sendable {
       let from = max(span.numbers.lowerBound, first)
       let to = min(span.numbers.upperBound, last)
       guard from <= to else { continue }
-      if let number = (stocks[span.timeline] ?? Stock()).firstMissing(in: from...to) {
+      if let number = (stocks[span.timeline] ?? TimelineStock()).firstMissing(in: from...to) {
         return Segment(timeline: span.timeline, number: number, size: size)
       }
     }
@@ -99,35 +91,5 @@ public struct ArchiveInventory: Sendable {
     }
     spans.append((history.timeline, first...UInt64.max / bytes))
     return spans
-  }
-}
-
-extension ArchiveInventory.Stock {
-  fileprivate mutating func add(_ number: UInt64) {
-    // Listings are in order, so that it is nearly always the end.
-    var index = runs.count
-    while index > 0, runs[index - 1].lowerBound > number { index -= 1 }
-    if index > 0, runs[index - 1].contains(number) { return }
-    if index > 0, runs[index - 1].upperBound + 1 == number {
-      runs[index - 1] = runs[index - 1].lowerBound...number
-    } else {
-      runs.insert(number...number, at: index)
-      index += 1
-    }
-    if index < runs.count, runs[index].lowerBound == number + 1 {
-      runs[index - 1] = runs[index - 1].lowerBound...runs[index].upperBound
-      runs.remove(at: index)
-    }
-  }
-
-  fileprivate func last(in range: ClosedRange<UInt64>) -> UInt64? {
-    runs.last { $0.overlaps(range) }.map { min($0.upperBound, range.upperBound) }
-  }
-
-  fileprivate func firstMissing(in range: ClosedRange<UInt64>) -> UInt64? {
-    guard let run = runs.first(where: { $0.contains(range.lowerBound) }) else {
-      return range.lowerBound
-    }
-    return run.upperBound < range.upperBound ? run.upperBound + 1 : nil
   }
 }

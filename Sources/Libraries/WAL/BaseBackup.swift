@@ -39,7 +39,8 @@ public struct BaseBackup: Sendable {
     label = try member("backup", text("backup"))
     systemIdentifier = try member("system_identifier", text("system_identifier"))
     timeline = try member(
-      "timeline", record.integer("timeline").flatMap { UInt32(exactly: $0) }.flatMap { $0 > 0 ? $0 : nil })
+      "timeline",
+      record.integer("timeline").flatMap { UInt32(exactly: $0) }.flatMap { $0 > 0 ? $0 : nil })
     start = try member("start_lsn", text("start_lsn").flatMap { LSN($0) })
     let stop = text("stop_lsn").flatMap { LSN($0) }
     let start = start

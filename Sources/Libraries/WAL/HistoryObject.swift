@@ -35,7 +35,8 @@ struct HistoryObject {
 
     func take(_ input: Span<UInt8>) throws(Failure) {
       guard bytes.count + input.count <= HistoryObject.maxBytes else {
-        throw Failure(.badInput, "a timeline's history is longer than \(HistoryObject.maxBytes) bytes")
+        throw Failure(
+          .badInput, "a timeline's history is longer than \(HistoryObject.maxBytes) bytes")
       }
       bytes += [UInt8](copying: input)
     }

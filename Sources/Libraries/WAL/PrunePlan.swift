@@ -1,5 +1,5 @@
 public import Posix
-public import Postgres
+internal import Postgres
 
 /// Which segments of one cluster nobody needs any more.
 ///

@@ -1,4 +1,4 @@
-public import Filter
+internal import Filter
 public import JSON
 public import ObjectStore
 internal import Posix
