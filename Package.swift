@@ -80,6 +80,7 @@ let package = Package(
     tool("s3get", uses: ["ObjectStore"]),
     tool("s3verify", uses: ["Digests", "ObjectStore", "Zstd"]),
     tool("s3ls", uses: ["ObjectStore"]),
+    tool("walrecv", uses: ["Postgres", "WAL"]),
     tool("s3rm", uses: ["ObjectStore"]),
     tool("walprune", uses: ["ObjectStore", "WAL"]),
     // Tests.

@@ -2,7 +2,7 @@ internal import Bytes
 internal import CLibPQ
 internal import Filter
 internal import Glibc
-public import Posix
+internal import Posix
 
 /// The WAL of one timeline after the other as the server sends it, and what we tell it of ours.
 ///
@@ -203,7 +203,10 @@ public final class WALStream: @unchecked Sendable {
     var end = End.shutdown
     while true {
       try connection.connection.waitForInput { unsafe PQisBusy(handle) == 0 }
-      guard let result = unsafe PQgetResult(handle) else { return end }
+      guard let result = unsafe PQgetResult(handle) else {
+        _ = unsafe PQsetnonblocking(handle, 0)
+        return end
+      }
       switch unsafe PQresultStatus(result) {
       case PGRES_COPY_IN, PGRES_COPY_BOTH:
         unsafe PQclear(result)

@@ -1,0 +1,99 @@
+internal import Posix
+internal import Postgres
+
+/// The segment that is being received: `NAME.partial`, of full size from the start.
+struct OpenSegment: ~Copyable {
+  let segment: Segment
+  private let file: PreallocatedFile
+  /// True if there was no such file, or an empty one.
+  let isNew: Bool
+  /// True once WAL was written to it by us.
+  private(set) var isTouched = false
+
+  /// How a new file gets its size.
+  enum Preparation {
+    /// Zeros are written, so that no later fsync has to wait for the allocation of blocks.
+    case zeroed
+    /// Blocks are only reserved: for a segment that will be full in no time.
+    case reserved
+  }
+
+  /// Opens the file, or makes it; its name and its size are then durable.
+  init(
+    _ segment: Segment, in directory: borrowing WALDirectory, _ preparation: Preparation
+  ) throws {
+    let path = directory.path(of: segment.name + ".partial")
+    let file = try PreallocatedFile(path)
+    let size = try file.size()
+    switch size {
+    case 0:
+      do throws(SystemError) {
+        switch preparation {
+        case .zeroed: try file.fillWithZeros(segment.size.bytes)
+        case .reserved: try file.reserve(segment.size.bytes)
+        }
+      } catch {
+        // A file of half its size would be refused the next time.
+        try? Directory.remove(file: path)
+        throw error
+      }
+    case segment.size.bytes: break
+    default:
+      throw Failure(
+        .badInput, "\"\(path)\" has \(size) bytes",
+        detail: "A segment that was begun has 0 or \(segment.size.bytes).",
+        hint: "Move it away; its segment will be received again.")
+    }
+    try file.sync()
+    try directory.sync()
+    self.segment = segment
+    self.file = file
+    isNew = size == 0
+  }
+
+  /// Writes WAL that begins at `position`, within this segment.
+  mutating func write(_ bytes: Span<UInt8>, at position: LSN) throws(SystemError) {
+    isTouched = true
+    try file.write(bytes, at: position - segment.start)
+  }
+
+  /// Has the disk begin with what was written from `start` to `end`.
+  func beginWriteback(from start: LSN, to end: LSN) {
+    file.beginWriteback(from: start - segment.start, count: end - start)
+  }
+
+  /// Makes all that was written durable.
+  ///
+  /// After an error this descriptor is never used again, since a second attempt could succeed
+  /// without what the first one lost: the error ends the process.
+  func sync() throws(SystemError) { try file.syncData() }
+
+  /// Gives the full segment its name; that is durable on return.
+  consuming func finish(in directory: borrowing WALDirectory) throws {
+    try file.sync()
+    let path = directory.path(of: segment.name)
+    if try FileFacts.of(path) != nil, try !hasSameBytes(as: path) {
+      throw Failure(
+        .badInput, "\"\(path)\" is there already, with other bytes",
+        detail: "What was received now is in \"\(segment.name).partial\". Both are kept.")
+    }
+    try Directory.rename(directory.path(of: segment.name + ".partial"), to: path)
+    try directory.sync()
+  }
+
+  private func hasSameBytes(as path: String) throws -> Bool {
+    let other = try File(reading: path)
+    guard try other.facts().size == segment.size.bytes else { return false }
+    for offset in stride(from: 0, to: segment.size.bytes, by: 1 << 20) {
+      let theirs = try other.descriptor.read(count: 1 << 20, at: Int64(offset))
+      if try file.read(count: 1 << 20, at: offset) != theirs { return false }
+    }
+    return true
+  }
+
+  /// Removes a file that nothing was written to.
+  consuming func discard(in directory: borrowing WALDirectory) throws(SystemError) {
+    try Directory.remove(file: directory.path(of: segment.name + ".partial"))
+    try directory.sync()
+  }
+}

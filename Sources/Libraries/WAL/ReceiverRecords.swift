@@ -1,0 +1,62 @@
+internal import Filter
+internal import JSON
+internal import Postgres
+
+/// The records a receiver writes.
+struct ReceiverRecords: Sendable {
+  let systemIdentifier: String
+
+  /// A complete segment.
+  func segment(_ segment: Segment, path: String) -> Record {
+    var record = Record(type: "segment")
+    record.set("timeline", segment.timeline)
+    record.set("segment", segment.name)
+    record.set("start_lsn", "\(segment.start)")
+    record.set("end_lsn", "\(segment.end)")
+    record.set("path", path)
+    record.set("bytes", segment.size.bytes)
+    record.set("system_identifier", systemIdentifier)
+    return record
+  }
+
+  /// The history file of a timeline.
+  func timeline(_ history: TimelineHistory, path: String, bytes: Int) -> Record {
+    var record = Record(type: "timeline")
+    record.set("timeline", history.timeline)
+    record.set("segment", WALFileName.history(timeline: history.timeline).text)
+    record.set("start_lsn", history.ancestors.last.map { "\($0.end)" })
+    record.set("path", path)
+    record.set("bytes", bytes)
+    record.set("system_identifier", systemIdentifier)
+    return record
+  }
+
+  /// Where receiving begins, and why there.
+  func start(_ start: StartPoint, _ remote: StartPoint.Remote, slot: String?) -> Record {
+    var record = Record(type: "start")
+    record.set("state", start.state.rawValue)
+    record.set("timeline", start.timeline)
+    record.set("start_lsn", "\(start.position)")
+    record.set("slot", slot)
+    record.set("restart_lsn", remote.slot?.restart.map { "\($0)" })
+    record.set("server_timeline", remote.system.timeline)
+    record.set("server_lsn", "\(remote.system.position)")
+    record.set("system_identifier", systemIdentifier)
+    record.set("detail", start.detail)
+    record.set("at", Timestamp.now())
+    return record
+  }
+
+  /// WAL that nobody can get from this server any more.
+  func gap(timeline: UInt32, from start: LSN, to end: StartPoint, reason: String) -> Record {
+    var record = Record(type: "gap")
+    record.set("timeline", timeline)
+    record.set("start_lsn", "\(start)")
+    record.set("end_lsn", "\(end.position)")
+    record.set("end_timeline", end.timeline)
+    record.set("reason", reason)
+    record.set("system_identifier", systemIdentifier)
+    record.set("at", Timestamp.now())
+    return record
+  }
+}

@@ -1,0 +1,107 @@
+internal import Bytes
+internal import Posix
+internal import Postgres
+
+/// Puts a stream of WAL into segment files.
+///
+/// `written` runs ahead of `flushed`; only what lies before `flushed` may be confirmed.
+struct SegmentWriter: ~Copyable {
+  /// What is handed to the kernel at once, at most.
+  private static var batchBytes: Int { 256 << 10 }
+
+  let size: SegmentSize
+  let timeline: UInt32
+  /// Behind the last byte that was taken.
+  private(set) var written: LSN
+  /// Behind the last byte that is durable.
+  private(set) var flushed: LSN
+  private var current: OpenSegment?
+  private var pending = ByteBuffer(capacity: SegmentWriter.batchBytes)
+
+  /// `start` is a segment's first byte.
+  init(timeline: UInt32, start: LSN, size: SegmentSize) {
+    (self.timeline, self.size) = (timeline, size)
+    (written, flushed) = (start, start)
+  }
+
+  /// Takes WAL that must begin where the last one ended; each segment that becomes full is handed
+  /// to `finished`, durable under its name.
+  mutating func append(
+    _ bytes: Span<UInt8>, at start: LSN, isFarBehind: Bool, in directory: borrowing WALDirectory,
+    _ finished: (Segment, borrowing WALDirectory) throws -> Void
+  ) throws {
+    guard start == written else {
+      throw Failure(.badInput, "the server sent WAL from \(start) on instead of \(written)")
+    }
+    var rest = bytes
+    while !rest.isEmpty {
+      if current == nil { try open(isFarBehind, in: directory) }
+      let room = size.bytes - (written - LSN(rawValue: segmentStart))
+      let piece = rest.extracting(first: min(room, rest.count))
+      try take(piece)
+      rest = rest.extracting(droppingFirst: piece.count)
+      if piece.count == room {
+        let segment = try finish(in: directory)
+        // Before anybody may move the full one away: the directory always says where it ends.
+        if current == nil { try open(isFarBehind, in: directory) }
+        try finished(segment, directory)
+      }
+    }
+  }
+
+  private var segmentStart: UInt64 { written.rawValue / UInt64(size.bytes) * UInt64(size.bytes) }
+
+  private mutating func open(_ isFarBehind: Bool, in directory: borrowing WALDirectory) throws {
+    let segment = Segment(timeline: timeline, holding: written, size: size)
+    current = try OpenSegment(segment, in: directory, isFarBehind ? .reserved : .zeroed)
+  }
+
+  private mutating func take(_ bytes: Span<UInt8>) throws(SystemError) {
+    if bytes.count >= Self.batchBytes / 4 {
+      try writePending()
+      try current?.write(bytes, at: written)
+      current?.beginWriteback(from: written, to: written + bytes.count)
+    } else {
+      if pending.count + bytes.count > Self.batchBytes { try writePending() }
+      pending.append(bytes)
+    }
+    written = written + bytes.count
+  }
+
+  private mutating func writePending() throws(SystemError) {
+    guard !pending.isEmpty else { return }
+    let position = written + -pending.count
+    try Self.write(pending, to: &current, at: position)
+    pending.removeAll()
+  }
+
+  private static func write(
+    _ bytes: borrowing ByteBuffer, to segment: inout OpenSegment?, at position: LSN
+  ) throws(SystemError) {
+    try segment?.write(bytes.span, at: position)
+  }
+
+  private mutating func finish(in directory: borrowing WALDirectory) throws -> Segment {
+    try writePending()
+    guard let full = current.take() else { preconditionFailure("no segment is open") }
+    let segment = full.segment
+    try full.finish(in: directory)
+    flushed = written
+    return segment
+  }
+
+  /// Makes durable what was taken.
+  mutating func sync() throws(SystemError) {
+    guard flushed < written else { return }
+    try writePending()
+    try current?.sync()
+    flushed = written
+  }
+
+  /// Leaves the open segment `.partial`, durable; one that nothing was written to goes.
+  mutating func close(in directory: borrowing WALDirectory) throws(SystemError) {
+    try sync()
+    guard let left = current.take() else { return }
+    if !left.isTouched, left.isNew { try left.discard(in: directory) }
+  }
+}

@@ -1,0 +1,91 @@
+internal import Postgres
+
+/// Where receiving begins, decided from what directory, slot and server say.
+struct StartPoint: Equatable {
+  /// What was found; the words are those of the `start` record.
+  enum State: String {
+    /// The directory is empty.
+    case fresh
+    /// The server goes on where the directory ends.
+    case resuming
+    /// The server no longer has what comes next: a gap.
+    case behind
+    /// The directory holds WAL that is not in the server's history.
+    case diverged
+    /// The directory is of another cluster.
+    case otherSystem = "other_system"
+  }
+
+  let state: State
+  let timeline: UInt32
+  /// A segment's first byte.
+  let position: LSN
+  /// What is wrong, in words; nil when nothing is.
+  var detail: String?
+
+  /// What the directory says.
+  struct Local {
+    var segment: Segment
+    var isPartial: Bool
+    /// Behind the last byte that is not zero; of a complete segment its end.
+    var usedEnd: LSN
+    /// Nil when nothing in the directory says.
+    var systemIdentifier: String?
+
+    /// The first byte that is not there for certain.
+    var next: LSN { isPartial ? segment.start : segment.end }
+  }
+
+  /// What the server says.
+  struct Remote {
+    var system: ReplicationConnection.System
+    var history: TimelineHistory
+    /// Nil when there is none, or none is used.
+    var slot: ReplicationConnection.Slot?
+    /// A standby may be behind the directory, and is only to be waited for.
+    var isStandby = false
+  }
+
+  /// The decision; it knows nothing yet of what WAL the server still keeps.
+  static func reconcile(_ local: Local?, _ remote: Remote, _ size: SegmentSize) -> StartPoint {
+    guard let local else { return fresh(remote, size) }
+    let (timeline, next) = (local.segment.timeline, local.next)
+    let start = { (state: State, detail: String?) in
+      StartPoint(state: state, timeline: timeline, position: next, detail: detail)
+    }
+    if let theirs = local.systemIdentifier, theirs != remote.system.identifier {
+      return start(
+        .otherSystem,
+        "the directory holds WAL of the system \(theirs), the server is \(remote.system.identifier)"
+      )
+    }
+    guard remote.history.includes(timeline) else {
+      return start(
+        .diverged,
+        "the directory ends on timeline \(timeline), which is not in the history of the server's "
+          + "timeline \(remote.system.timeline)")
+    }
+    let end = remote.history.end(of: timeline)
+    if let end, next > end {
+      return start(
+        .diverged,
+        "the directory holds WAL of timeline \(timeline) up to \(local.usedEnd), but the server "
+          + "left that timeline at \(end)")
+    }
+    if end == nil, local.usedEnd > remote.system.position, !remote.isStandby {
+      return start(
+        .diverged,
+        "the directory holds WAL up to \(local.usedEnd), but the server's ends at "
+          + "\(remote.system.position)")
+    }
+    return start(.resuming, nil)
+  }
+
+  /// From the slot on, or else from where the server is.
+  static func fresh(_ remote: Remote, _ size: SegmentSize) -> StartPoint {
+    let position = remote.slot?.restart ?? remote.system.position
+    let timeline = remote.slot?.timeline ?? remote.history.timeline(holding: position)
+    let segment = Segment(timeline: timeline, holding: position, size: size)
+    return StartPoint(state: .fresh, timeline: timeline, position: segment.start)
+  }
+}
