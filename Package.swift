@@ -83,6 +83,7 @@ let package = Package(
     tool("walrecv", uses: ["Postgres", "WAL"]),
     tool("s3rm", uses: ["ObjectStore"]),
     tool("walprune", uses: ["ObjectStore", "WAL"]),
+    tool("walfetch", uses: ["ObjectStore", "WAL"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),

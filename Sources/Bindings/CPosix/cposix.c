@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -67,6 +68,19 @@ int cposix_mkdir(const char *path, mode_t mode) { OR_ERRNO(mkdir(path, mode)); }
 int cposix_dup2(int from, int to) { OR_ERRNO(dup2(from, to)); }
 int cposix_pipe(int fds[2]) { OR_ERRNO(pipe2(fds, O_CLOEXEC)); }
 int cposix_kill(pid_t pid, int sig) { OR_ERRNO(kill(pid, sig)); }
+
+int cposix_mkdir_private(const char *path) {
+    struct stat found;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) return -errno;
+    if (lstat(path, &found) < 0) return -errno;
+    return S_ISDIR(found.st_mode) && found.st_uid == geteuid() && !(found.st_mode & 077) ? 0 : -EPERM;
+}
+
+int cposix_lock_byte(int fd, int64_t offset) {
+    /* Of the open file and not of the process, so that threads exclude each other too. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+    OR_ERRNO(fcntl(fd, F_OFD_SETLK, &lock));
+}
 
 int cposix_rename_new(const char *from, const char *to) {
     OR_ERRNO(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
@@ -200,6 +214,73 @@ int cposix_spawn_reading(char *const argv[], int *out) {
     close(ends[1]);
     if (result != 0) close(ends[0]);
     *out = ends[0];
+    return result != 0 ? -result : pid;
+}
+
+int cposix_spawn_piped(char *const argv[], int *in, int *out) {
+    extern char **environ;
+    int input[2], output[2];
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    if (pipe2(input, O_CLOEXEC) < 0) return -errno;
+    if (pipe2(output, O_CLOEXEC) < 0) {
+        int failure = errno;
+        close(input[0]);
+        close(input[1]);
+        return -failure;
+    }
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, input[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, output[1], 1);
+    int result = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    close(input[0]);
+    close(output[1]);
+    if (result != 0) {
+        close(input[1]);
+        close(output[0]);
+    }
+    *in = input[1];
+    *out = output[0];
+    return result != 0 ? -result : pid;
+}
+
+int cposix_spawn_detached(char *const argv[], const char *log) {
+    extern char **environ;
+    char program[PATH_MAX];
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t defaults, none;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 0) return -errno;
+    program[length] = 0;
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    sigaddset(&defaults, SIGINT); /* system(3), which may have started us, ignores these two */
+    sigaddset(&defaults, SIGQUIT);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    int result = posix_spawn(&pid, program, &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     return result != 0 ? -result : pid;
 }
 

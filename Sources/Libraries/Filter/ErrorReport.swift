@@ -6,7 +6,7 @@ struct ErrorReport {
   let tool: String
 
   /// Says what went wrong and returns the code to end with, or dies of the signal that stopped us.
-  func end(with error: any Error) -> Int32 {
+  func end(with error: any Error) -> ExitCode {
     switch error {
     case let error as SystemError where error.isBrokenPipe:
       JobLog(tool: tool).failed(128 + StopSignal.brokenPipe, "reader went away")
@@ -18,12 +18,12 @@ struct ErrorReport {
     case let error as any Diagnosable:
       Message(tool: tool).error(error)
       JobLog(tool: tool).failed(error.exitCode.rawValue, error.message)
-      return error.exitCode.rawValue
+      return error.exitCode
     default:
       let failure = Failure(.bug, "\(error)")
       Message(tool: tool).error(failure)
       JobLog(tool: tool).failed(failure.exitCode.rawValue, failure.message)
-      return failure.exitCode.rawValue
+      return failure.exitCode
     }
   }
 }

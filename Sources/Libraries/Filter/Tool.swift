@@ -16,6 +16,9 @@ public protocol Tool {
   static var runsCommand: Bool { get }
   /// The codes it may end with, for its man page; 0, 64, 70 and 74 need not be named.
   static var exitCodes: [ExitCode] { get }
+  /// The status to end with after an error of that code, for a tool whose caller has a contract of
+  /// its own; by default the code itself.
+  static func status(ofFailure code: ExitCode) -> Int32
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus
 }
 
@@ -33,6 +36,7 @@ public let version = "0.1.0"
 extension Tool {
   public static var usage: String { "[OPTION]..." }
   public static var runsCommand: Bool { false }
+  public static func status(ofFailure code: ExitCode) -> Int32 { code.rawValue }
 
   /// The options every tool has besides its own.
   private static var commonFlags: [Flag<Options>] {
@@ -66,7 +70,7 @@ extension Tool {
       try parser.applyEnvironment(to: &options, environment)
       return try run(options, operands).rawValue
     } catch {
-      return ErrorReport(tool: name).end(with: error)
+      return status(ofFailure: ErrorReport(tool: name).end(with: error))
     }
   }
 

@@ -8,17 +8,35 @@ internal import Posix
 public struct Listing {
   private let root: Root
   private let options: S3Options
+  private let shared: S3Store?
 
-  public init(_ root: Root, store: S3Options = S3Options()) {
+  public init(_ root: Root, store: S3Options = S3Options(), shared: S3Store? = nil) {
     self.root = root
     options = store
+    self.shared = shared
+  }
+
+  /// True if there is nothing below the root; found out with one request.
+  public func isEmpty() throws -> Bool {
+    switch root {
+    case .s3(let bucket, let prefix):
+      let connection = try S3Connection(try shared ?? S3Store(options))
+      let request = Self.request(bucket, prefix, limit: 1)
+      let page = try Self.parse(try connection.send(request).body, request.action)
+      return page.all("Contents").isEmpty
+    case .file:
+      // Ends the visit; nobody else sees it.
+      struct Found: Error {}
+      do { try visit { _ in throw Found() } } catch is Found { return false }
+      return true
+    }
   }
 
   /// Calls `body` with each object.
   public func visit(_ body: (ListedObject) throws -> Void) throws {
     switch root {
     case .s3(let bucket, let prefix):
-      let connection = try S3Connection(try S3Store(options))
+      let connection = try S3Connection(try shared ?? S3Store(options))
       try Self.list(bucket, prefix, on: connection, body)
     case .file(let folder, let prefix):
       guard try FileFacts.of(folder)?.isDirectory == true else {
@@ -35,10 +53,7 @@ public struct Listing {
   ) throws {
     var token: String? = nil
     repeat {
-      var request = S3Request(
-        method: "GET", bucket: bucket,
-        query: [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")],
-        action: "list \"s3://\(bucket)/\(prefix)\"")
+      var request = request(bucket, prefix)
       if let token { request.query.append(("continuation-token", token)) }
       let response = try connection.send(request)
       let page = try parse(response.body, request.action)
@@ -51,12 +66,24 @@ public struct Listing {
     } while token?.isEmpty == false
   }
 
+  private static func request(_ bucket: String, _ prefix: String, limit: Int? = nil) -> S3Request {
+    var query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url")]
+    if let limit { query.append(("max-keys", "\(limit)")) }
+    return S3Request(
+      method: "GET", bucket: bucket, query: query, action: "list \"s3://\(bucket)/\(prefix)\"")
+  }
+
   private static func parse(_ body: [UInt8], _ action: String) throws(Failure) -> XMLElement {
-    do throws(XMLError) { return try XMLElement(parsing: body.span) } catch {
-      throw Failure(
-        .unavailable, "could not \(action): the store's answer is malformed",
-        detail: error.description)
+    func malformed(_ detail: String) -> Failure {
+      Failure(
+        .unavailable, "could not \(action): the store's answer is malformed", detail: detail)
     }
+    let page: XMLElement
+    do throws(XMLError) { page = try XMLElement(parsing: body.span) } catch {
+      throw malformed(error.description)
+    }
+    guard page.name == "ListBucketResult" else { throw malformed("it is a \(page.name)") }
+    return page
   }
 
   private static func object(

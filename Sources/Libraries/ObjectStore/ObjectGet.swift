@@ -3,7 +3,7 @@ public import Filter
 public import Posix
 
 /// Reads one object to a stream and compares it with what it should be.
-public struct ObjectGet {
+public struct ObjectGet: Sendable {
   /// What was delivered.
   public struct Delivery: Sendable {
     public let bytes: Int
@@ -21,18 +21,21 @@ public struct ObjectGet {
   let concurrency: Int
   let rangeBytes: Int
   private let options: S3Options
+  private let shared: S3Store?
   private let log: JobLog?
 
+  /// With `shared` the store is not set up anew, with its credentials, for each object.
   public init(
     _ location: Location, expected: Expectation = Expectation(), concurrency: Int = 3,
     rangeBytes: Int = ObjectGet.defaultRangeBytes, store: S3Options = S3Options(),
-    log: JobLog? = nil
+    shared: S3Store? = nil, log: JobLog? = nil
   ) {
     self.location = location
     self.expected = expected
     self.concurrency = concurrency
     self.rangeBytes = rangeBytes
     options = store
+    self.shared = shared
     self.log = log
   }
 
@@ -44,20 +47,31 @@ public struct ObjectGet {
 
   /// Hands the object to `take`, piece by piece; throws when it is not what it should be.
   public func run(_ take: @escaping (Span<UInt8>) throws -> Void) throws -> Delivery {
+    if let delivery = try runIfThere(take) { return delivery }
+    let what = if case .file = location { "file" } else { "object" }
+    throw Failure(.negative, "could not read \"\(location.url)\": there is no such \(what)")
+  }
+
+  /// As `run`, but nil when the store answered that there is no such object.
+  public func runIfThere(
+    _ take: @escaping (Span<UInt8>) throws -> Void
+  ) throws -> Delivery? {
     switch location {
     case .file(let path): return try deliver(file: path, to: take)
     case .s3(let bucket, let key):
       let get = S3Get(
         bucket: bucket, key: key, concurrency: concurrency, rangeBytes: rangeBytes,
-        connection: try S3Connection(try S3Store(options)))
+        connection: try S3Connection(try shared ?? S3Store(options)))
       return try get.run(expected, self, to: take)
     }
   }
 
   private func deliver(
     file path: String, to take: @escaping (Span<UInt8>) throws -> Void
-  ) throws -> Delivery {
-    let file = try Self.open(path)
+  ) throws -> Delivery? {
+    guard let facts = try FileFacts.of(path) else { return nil }
+    guard facts.isRegular else { throw Failure(.badInput, "\"file://\(path)\" is no file") }
+    let file = try File(reading: path)
     var sink = DeliverySink(take, expected, log)
     var buffer = [UInt8](repeating: 0, count: 256 << 10)
     while true {
@@ -66,13 +80,6 @@ public struct ObjectGet {
       try sink.write(buffer.span.extracting(first: count))
     }
     return try sink.finish(location)
-  }
-
-  private static func open(_ path: String) throws -> File {
-    guard try FileFacts.of(path)?.isRegular == true else {
-      throw Failure(.negative, "could not read \"file://\(path)\": there is no such file")
-    }
-    return try File(reading: path)
   }
 
   func sink(

@@ -14,6 +14,14 @@ public enum Directory {
     try sync(above)
   }
 
+  /// Makes `path` a directory that only this user may look into, or takes one that is there.
+  ///
+  /// Throws an error that `isRefusal` when it is somebody else's, open to others, or a link.
+  public static func makePrivate(_ path: String) throws(SystemError) {
+    let result = unsafe cposix_mkdir_private(path)
+    _ = try checked(result, "could not have the directory \"\(path)\" for ourselves alone")
+  }
+
   /// The names in `path`, sorted by their bytes.
   public static func names(in path: String) throws(SystemError) -> [String] {
     final class Names { var all: [String] = [] }  // shared with a C callback
@@ -34,6 +42,13 @@ public enum Directory {
   public static func sync(_ path: String) throws(SystemError) {
     let folder = try File(reading: path)
     try folder.sync()
+  }
+
+  /// The process's present directory; nil when it cannot be told.
+  public static var current: String? {
+    guard let path = unsafe getcwd(nil, 0) else { return nil }
+    defer { unsafe free(path) }
+    return unsafe String(cString: path)
   }
 
   /// The folder a path lies in: `/` for `/a`, `.` for `a`.

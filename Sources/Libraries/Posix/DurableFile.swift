@@ -22,7 +22,27 @@ public struct DurableFile: ~Copyable {
     self.path = path
   }
 
+  /// Removes what killed processes left behind when they were writing `path`.
+  public static func removeAbandoned(of path: String) throws(SystemError) {
+    let folder = Directory.parent(of: path)
+    let prefix = "." + (path.split(separator: "/").last.map(String.init) ?? path) + "."
+    for name in try Directory.names(in: folder) where name.hasPrefix(prefix) {
+      let rest = name.dropFirst(prefix.utf8.count)
+      guard rest.hasSuffix(".partial"), let pid = Int32(rest.dropLast(8)), pid > 0,
+        !ProcessIdentity.isAlive(pid)
+      else { continue }
+      try Directory.remove(file: "\(folder)/\(name)")
+    }
+  }
+
   public var descriptor: Descriptor { Descriptor(rawValue: raw) }
+
+  /// Cuts it, or fills it up with zeros.
+  ///
+  /// The corresponding C function is `ftruncate`.
+  public func resize(to bytes: Int) throws(SystemError) {
+    _ = try checked(cposix_ftruncate(raw, bytes), "could not resize \"\(partial)\"")
+  }
 
   /// Makes it durable and gives it its name.
   ///

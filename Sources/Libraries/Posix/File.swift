@@ -56,6 +56,11 @@ public struct File: ~Copyable {
     try self.init(path, O_WRONLY | O_CREAT | O_TRUNC)
   }
 
+  /// Opens `path` for reading and writing, as it is, and creates it when missing.
+  public init(updating path: String) throws(SystemError) {
+    try self.init(path, O_RDWR | O_CREAT)
+  }
+
   /// Makes an empty file that nobody else can have: it is already unlinked and goes with the
   /// process, whatever ends it.
   public init(scratchIn directory: String) throws(SystemError) {

@@ -4,6 +4,19 @@ internal import Glibc
 /// This process.
 public enum ProcessIdentity {
   public static var own: Int32 { getpid() }
+
+  /// Whether there is a process with that id; a stranger may have it by now.
+  static func isAlive(_ pid: Int32) -> Bool { cposix_kill(pid, 0) != -ESRCH }
+
+  /// Starts this program once more, in the background, with `arguments`; its messages go to `log`.
+  ///
+  /// It outlives us, is in a session of its own, and holds none of our descriptors.
+  public static func startDetached(_ arguments: [String], log: String) throws(SystemError) {
+    var words = unsafe ([CommandLine.arguments[0]] + arguments).map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe words.indices { unsafe free(words[index]) } }
+    _ = try checked(
+      unsafe cposix_spawn_detached(&words, log), "could not start a process in the background")
+  }
 }
 
 /// A variable of the environment; `nil` when unset.

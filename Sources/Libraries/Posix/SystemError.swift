@@ -18,6 +18,8 @@ public struct SystemError: Error, Equatable {
   public var isInterrupt: Bool { code == EINTR }
   public var isMissing: Bool { code == ENOENT || code == ENOTDIR }
   public var isExisting: Bool { code == EEXIST }
+  /// True if two names are in two file systems.
+  public var isElsewhere: Bool { code == EXDEV }
   /// True if permissions forbid it.
   public var isRefusal: Bool { code == EACCES || code == EPERM || code == EROFS }
 

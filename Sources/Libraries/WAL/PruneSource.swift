@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Filter
 public import JSON
 public import ObjectStore
@@ -35,7 +36,7 @@ public enum PruneSource: Sendable {
   ) throws {
     switch self {
     case .archive(let root):
-      let folder = try Root(parsing: Self.folder(root) + "\(system)/")
+      let folder = try Root(parsing: ArchiveReader.folder(root) + "\(system)/")
       try Listing(folder, store: store).visit { object in
         guard let (layout, name) = ArchiveLayout.parse(object.url),
           layout.systemIdentifier == system
@@ -60,22 +61,43 @@ public enum PruneSource: Sendable {
   }
 
   /// Reads how a timeline came to be.
-  public func history(
-    of timeline: UInt32, system: String, store: S3Options, decrypt: String?
+  func history(
+    of timeline: UInt32, system: String, _ options: PruneOptions
   ) throws -> TimelineHistory {
     let name = WALFileName.history(timeline: timeline)
     var text: [UInt8] = []
     switch self {
     case .archive(let root):
-      text = try HistoryObject(root, system, store, decrypt).read(name)
+      text = try Self.read(name, root: root, system: system, options)
     case .directory(let path):
       let file = try File(reading: "\(path)/\(name.text)")
-      text = try file.descriptor.read(count: HistoryObject.maxBytes, at: 0)
+      text = try file.descriptor.read(count: Self.maxHistoryBytes, at: 0)
     }
     do { return try TimelineHistory(parsing: text.span, of: timeline) } catch {
       throw Failure(.badInput, "\"\(name.text)\" is damaged", detail: "\(error)")
     }
   }
 
-  static func folder(_ root: String) -> String { root.hasSuffix("/") ? root : root + "/" }
+  /// No history is longer.
+  private static var maxHistoryBytes: Int { 1 << 20 }
+
+  private static func read(
+    _ name: WALFileName, root: String, system: String, _ options: PruneOptions
+  ) throws -> [UInt8] {
+    var fetch = FetchOptions()
+    (fetch.archive, fetch.decrypt, fetch.store) = (root, options.decrypt, options.store)
+    let reader = try ArchiveReader(fetch, systemIdentifier: system)
+    let text = Monitor([UInt8]())
+    let isThere = try reader.read(name) { piece in
+      let isTooLong = text.update { (bytes) -> Bool in
+        bytes += [UInt8](copying: piece)
+        return bytes.count > maxHistoryBytes
+      }
+      if isTooLong { throw Failure(.badInput, "\"\(reader.url(of: name))\" is no history") }
+    }
+    guard isThere else {
+      throw Failure(.negative, "nothing is pruned: \"\(reader.url(of: name))\" is gone")
+    }
+    return text.update { $0 }
+  }
 }

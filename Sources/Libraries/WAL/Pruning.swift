@@ -68,9 +68,7 @@ public struct Pruning {
       if case .history(let timeline) = entry.name { histories.append(timeline) }
     }
     for timeline in histories {
-      inventory.add(
-        try source.history(
-          of: timeline, system: system, store: options.store, decrypt: options.decrypt))
+      inventory.add(try source.history(of: timeline, system: system, options))
     }
     return try PrunePlan(rules, backups, inventory, at: now)
   }

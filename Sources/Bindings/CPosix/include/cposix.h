@@ -30,6 +30,10 @@ int cposix_rename(const char *from, const char *to);
 int cposix_rename_new(const char *from, const char *to);
 int cposix_unlink(const char *path);
 int cposix_mkdir(const char *path, mode_t mode);
+/* Makes a directory that only we may look into; -EPERM where there is something else. */
+int cposix_mkdir_private(const char *path);
+/* Locks the byte at `offset`, for as long as `fd` is open; -EAGAIN where another has it. */
+int cposix_lock_byte(int fd, int64_t offset);
 int cposix_dup2(int from, int to);
 int cposix_pipe(int fds[2]);
 /* Waits until `fd` has one of `events`; 1 ready, 0 after `timeout_ms` (-1: never). */
@@ -62,6 +66,11 @@ int cposix_thread_start(pthread_t *thread, void *(*entry)(void *), void *argumen
 int cposix_spawn(char *const argv[], const char *variable);
 /* Starts argv[0] with nothing to read, and with `out` set to where its output can be read. */
 int cposix_spawn_reading(char *const argv[], int *out);
+/* Starts argv[0] with `in` set to where its input is written, and `out` to where its output is read. */
+int cposix_spawn_piped(char *const argv[], int *in, int *out);
+/* Starts the running program anew, with argv, in a session of its own that holds none of our
+ * descriptors; its messages go to the file `log`. */
+int cposix_spawn_detached(char *const argv[], const char *log);
 /* Waits for `pid`: its exit status, or 128 + the signal that ended it. -EINTR when we were asked
  * to stop meanwhile. */
 int cposix_wait(pid_t pid);
