@@ -88,7 +88,9 @@ extension Receiver {
         if confirmed < writer.written, !mayWait { try settle(&writer) }
         _ = try stream.wait(milliseconds: confirmed < writer.written ? 50 : 1000)
       case .end:
-        try settle(&writer)
+        try writer.sync()
+        // A server that is shut down does not listen any more; at a timeline's end it does.
+        try? stream.confirm(written: writer.written, flushed: writer.flushed)
         return .endOfTimeline
       }
     }
