@@ -92,6 +92,6 @@ let package = Package(
     tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
     tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
     tests("Partitioning", uses: ["Posix", "Filter"]),
-    tests("WAL", uses: ["Bytes", "Posix", "Postgres"]),
+    tests("WAL", uses: ["Bytes", "JSON", "Posix", "Postgres"]),
   ]
 )
