@@ -82,6 +82,8 @@ let package = Package(
     tool("s3ls", uses: ["ObjectStore"]),
     tool("walrecv", uses: ["Postgres", "WAL"]),
     tool("s3rm", uses: ["ObjectStore"]),
+    tool("walcheck", uses: ["Postgres", "ObjectStore", "WAL"]),
+    tool("walprune", uses: ["ObjectStore", "WAL"]),
     tool("walfetch", uses: ["ObjectStore", "WAL"]),
     // Tests.
     tests("Bytes"),
@@ -91,6 +93,6 @@ let package = Package(
     tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),
     tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
     tests("Partitioning", uses: ["Posix", "Filter"]),
-    tests("WAL", uses: ["Bytes", "Postgres"]),
+    tests("WAL", uses: ["Bytes", "JSON", "Posix", "Postgres"]),
   ]
 )

@@ -141,10 +141,61 @@ filter_stage() {
   log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" "done"
 }
 
+# stage NAME COMMAND...: likewise a command of ours, whose words are taken as they are.
+stage() {
+  local stage=$1
+  shift
+  log_stage "$stage" start && "$@" && log_stage "$stage" "done"
+}
+
 log_stage() {
-  local seconds=${EPOCHREALTIME%[.,]*} microseconds=${EPOCHREALTIME#*[.,]} at
+  local at
+  take_time
+  printf '{"type":"%s","tool":"%s","pid":%s,"at":"%s"}\n' "$2" "$1" "$BASHPID" "$at" >>"$SLUICE_JOB"
+}
+
+# Sets `at` to the present moment as records carry it; without starting a process.
+take_time() {
+  local seconds=${EPOCHREALTIME%[.,]*} microseconds=${EPOCHREALTIME#*[.,]}
   TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%S)T' "$seconds"
-  printf '{"type":"%s","tool":"%s","pid":%s,"at":"%s.%sZ"}\n' "$2" "$1" "$BASHPID" "$at" "$microseconds" >>"$SLUICE_JOB"
+  at=$at.${microseconds}Z
+}
+
+timestamp() {
+  local at
+  take_time
+  echo "$at"
+}
+
+# Milliseconds since 1970.
+milliseconds() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+
+group='' stopped=''
+
+# Runs a function in a process group of its own, so that a signal reaches all in it, and only once. Ends when all have.
+in_group() {
+  local status left=1200
+  set -m
+  "$@" &
+  group=$!
+  set +m
+  if [[ -n $stopped ]]; then stop; fi
+  while :; do
+    wait "$group"
+    status=$?
+    kill -0 "$group" 2>/dev/null || break
+  done
+  # Without its leader, which holds the snapshot, the rest is of no use.
+  if [[ $status -gt 128 ]]; then kill -TERM -- "-$group" 2>/dev/null; fi
+  # A minute: where nobody reaps orphans, their group never ends.
+  while kill -0 -- "-$group" 2>/dev/null && ((left-- > 0)); do sleep 0.05; done
+  group=
+  return "$status"
+}
+
+stop() {
+  stopped=1
+  if [[ -n $group ]]; then kill -TERM -- "-$group" 2>/dev/null; fi
 }
 
 # Appends standard input, a line, alone and durably.

@@ -3,19 +3,27 @@
  *
  *     SLUICE_FAULT=CALL:SUBSTRING:N:FAULT
  *
- * CALL is write, fsync, rename or close (each with its relatives). Only calls on paths that contain SUBSTRING count,
- * for a rename the new one. The N-th of them gets the FAULT, an errno's name or KILL; with "N+" those after it too,
- * as on a full disk. KILL kills the process before the call does anything.
+ * CALL is open, allocate, write, fsync, rename or close (each with its relatives); open counts only where the file may
+ * be made. Only calls on paths that contain SUBSTRING count, for a rename the new one. The N-th of them gets the FAULT,
+ * an errno's name, KILL or STALL; with "N+" those after it too, as on a full disk. KILL kills the process before the
+ * call does anything; STALL holds the call up for 6 seconds, as a disk does that hangs.
+ *
+ *     SLUICE_FREE=FILE
+ *
+ * As long as FILE is there, every file system has as many bytes left as it says.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -48,6 +56,10 @@ static int fails(const char *call, const char *path) {
     int count = atomic_fetch_add(&calls, 1) + 1;
     if (count != plan.nth && !(plan.from_there_on && count > plan.nth)) return 0;
     if (strcmp(plan.fault, "KILL") == 0) kill(getpid(), SIGKILL);
+    if (strcmp(plan.fault, "STALL") == 0) {
+        sleep(6);
+        return 0;
+    }
     errno = fault_errno();
     return 1;
 }
@@ -81,6 +93,42 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
     return fails_on("write", fd) ? -1 : REAL(pwrite64)(fd, data, size, offset);
+}
+
+static int make(__typeof__(&open) real, const char *path, int flags, va_list rest) {
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    return flags & O_CREAT && fails("open", path) ? -1 : real(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int result = make(REAL(open), path, flags, rest);
+    va_end(rest);
+    return result;
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int result = make(REAL(open64), path, flags, rest);
+    va_end(rest);
+    return result;
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+    return fails_on("allocate", fd) ? -1 : REAL(fallocate)(fd, mode, offset, size);
+}
+
+int fstatvfs(int fd, struct statvfs *found) {
+    int result = REAL(fstatvfs)(fd, found);
+    const char *name = getenv("SLUICE_FREE");
+    FILE *file = name ? fopen(name, "r") : NULL;
+    unsigned long long bytes;
+    if (file == NULL) return result;
+    if (fscanf(file, "%llu", &bytes) == 1) found->f_bavail = bytes / found->f_frsize;
+    fclose(file);
+    return result;
 }
 
 int fsync(int fd) {

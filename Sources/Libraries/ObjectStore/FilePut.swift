@@ -31,6 +31,8 @@ struct FilePut {
     } catch {
       guard error.isExisting else { throw error }
       receipt.outcome = .exists
+      // They are of other bytes than those that are there.
+      receipt.stages = []
     }
     return receipt
   }

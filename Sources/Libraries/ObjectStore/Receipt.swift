@@ -27,6 +27,8 @@ public struct Receipt: Sendable {
   public var outcome: Outcome
   /// What the stages before said of themselves, first stage first.
   public var stages: [Upstream.Stage] = []
+  /// What such a stage said of an object that was there, as the object's metadata has it.
+  var raw: (bytes: Int, sha256: String)?
 
   init(_ location: Location, _ outcome: Outcome) {
     url = location.url
@@ -55,6 +57,9 @@ public struct Receipt: Sendable {
       if let rows = first.rows { record.set("rows", rows) }
       record.set("raw_bytes", first.outBytes)
       if let digest = first.outSHA256 { record.set("raw_sha256", digest) }
+    } else if let raw {
+      record.set("raw_bytes", raw.bytes)
+      record.set("raw_sha256", raw.sha256)
     }
     return record
   }

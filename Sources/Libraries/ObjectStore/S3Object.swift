@@ -9,6 +9,9 @@ struct S3Object: Sendable {
   let partBytes: Int?
   /// From our own metadata.
   let sha256: String?
+  /// From our own metadata: what the first stage wrote.
+  let rawBytes: Int?
+  let rawSHA256: String?
   /// Of the whole object, where the store keeps one.
   let crc32c: String?
   let isEncryptedByKey: Bool
@@ -18,6 +21,8 @@ struct S3Object: Sendable {
     etag = Self.unquoted(response["etag"] ?? "")
     partBytes = response["x-amz-meta-sluice-part-bytes"].flatMap { Int($0) }
     sha256 = response["x-amz-meta-sluice-sha256"]
+    rawBytes = response["x-amz-meta-sluice-raw-bytes"].flatMap { Int($0) }
+    rawSHA256 = response["x-amz-meta-sluice-raw-sha256"]
     let isComposite = response["x-amz-checksum-type"] == "COMPOSITE"
     crc32c = isComposite ? nil : Self.hex(ofBase64: response["x-amz-checksum-crc32c"])
     isEncryptedByKey =

@@ -186,6 +186,7 @@ extension S3Put {
     receipt.md5 = object.md5
     receipt.crc32c = object.crc32c
     receipt.stages = stages
+    if let bytes = object.rawBytes, let sha256 = object.rawSHA256 { receipt.raw = (bytes, sha256) }
     return receipt
   }
 }

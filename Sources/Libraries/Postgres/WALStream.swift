@@ -34,6 +34,9 @@ public final class WALStream: @unchecked Sendable {
   }
 
   private struct State {
+    var timeline: UInt32 = 0
+    /// Behind the last byte that arrived.
+    var received = LSN.invalid
     /// Received and handed to the file system.
     var written = LSN.invalid
     /// On our disk, whatever happens.
@@ -66,6 +69,7 @@ public final class WALStream: @unchecked Sendable {
       throw unsafe PostgresError(connection: handle)
     }
     state.update { state in
+      (state.timeline, state.received) = (timeline, start)
       (state.written, state.flushed) = (start, .invalid)
       (state.isStreaming, state.wantsReply) = (true, false)
       state.lastFeedback = Clock.monotonic()
@@ -74,6 +78,25 @@ public final class WALStream: @unchecked Sendable {
 
   /// The end of the server's WAL when it last spoke.
   public var serverPosition: LSN { state.update { $0.serverPosition } }
+
+  /// How far receiving is.
+  public struct Progress: Sendable {
+    public let timeline: UInt32
+    /// Behind the last byte that arrived.
+    public let received: LSN
+    /// Behind the last byte that is on our disk, whatever happens; invalid before the first.
+    public let flushed: LSN
+    /// The end of the server's WAL when it last spoke.
+    public let server: LSN
+  }
+
+  public var progress: Progress {
+    state.update { state in
+      Progress(
+        timeline: state.timeline, received: state.received, flushed: state.flushed,
+        server: state.serverPosition)
+    }
+  }
 
   /// True if the server asked for an answer and has had none.
   public var wantsReply: Bool { state.update { $0.wantsReply } }
@@ -119,9 +142,13 @@ public final class WALStream: @unchecked Sendable {
     switch (message[0], message.count) {
     case (UInt8(ascii: "w"), 25...):
       let position = LSN(rawValue: message.bigEndian(UInt64.self, at: 9))
-      state.update { $0.serverPosition = max($0.serverPosition, position) }
       let start = LSN(rawValue: message.bigEndian(UInt64.self, at: 1))
-      try take(start, message.extracting(droppingFirst: 25))
+      let bytes = message.extracting(droppingFirst: 25)
+      state.update { state in
+        state.serverPosition = max(state.serverPosition, position)
+        state.received = start + bytes.count
+      }
+      try take(start, bytes)
       return .data
     case (UInt8(ascii: "k"), 18...):
       let position = LSN(rawValue: message.bigEndian(UInt64.self, at: 1))

@@ -110,6 +110,4 @@ extension WALFileName {
     case .history, .backupLabel: nil
     }
   }
-
-  var isSegment: Bool { segmentName != nil }
 }

@@ -25,6 +25,30 @@ struct RecordHeader {
 
   /// Nothing else follows in the segment.
   var isSwitch: Bool { manager == 0 && flags & 0xF0 == 0x40 }
+  /// A transaction ended well: XLOG_XACT_COMMIT, or XLOG_XACT_COMMIT_PREPARED.
+  var isCommit: Bool { manager == 1 && (flags & 0x70 == 0x00 || flags & 0x70 == 0x30) }
+
+  /// When it did, in microseconds since 1970, from what follows the header; nil when that is not
+  /// as a commit's is.
+  ///
+  /// Main data begins with the time, behind the fragments' headers: an origin, a top-level
+  /// transaction, then the main data's own.
+  func commitTime(_ body: Span<UInt8>) -> Int64? {
+    var offset = 0
+    while offset < body.count {
+      switch body[offset] {
+      case 253: offset += 3
+      case 252: offset += 5
+      case 254, 255:
+        offset += body[offset] == 255 ? 2 : 5
+        guard offset + 8 <= body.count else { return nil }
+        return body.littleEndian(Int64.self, at: offset) &+ 946_684_800_000_000
+      default: return nil
+      }
+    }
+    return nil
+  }
+
   /// It stands where the rest of a record should be that a crash cut off.
   var isOverwrite: Bool { manager == 0 && flags & 0xF0 == 0xD0 }
 }

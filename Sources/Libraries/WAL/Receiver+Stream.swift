@@ -18,10 +18,16 @@ extension Receiver {
   func receive(from stream: WALStream, _ pause: inout Int64) throws {
     guard let records else { return }
     let remote = try remote(stream)
-    let interval = try reportInterval(stream)
+    var intervals = StatusReporter.Intervals(server: try reportInterval(stream))
+    if options.reportsStatus { intervals.records = max(options.statusMilliseconds, 100) }
     let start = try begin(stream, remote, records)
-    var reporter = StatusReporter(stream, everyMilliseconds: interval)
-    try reporter.start()
+    var reporter = StatusReporter(stream, intervals)
+    let queue = queue
+    try reporter.start(CommitClock(directory: options.directory, size: size)) {
+      progress, lastCommit in
+      // That the reader is gone is seen by the thread that receives.
+      try? queue.add(records.status(progress, lastCommit: lastCommit))
+    }
     defer { reporter.end() }
     var writer = SegmentWriter(timeline: start.timeline, start: start.position, size: size)
     while true {
@@ -82,7 +88,9 @@ extension Receiver {
         if confirmed < writer.written, !mayWait { try settle(&writer) }
         _ = try stream.wait(milliseconds: confirmed < writer.written ? 50 : 1000)
       case .end:
-        try settle(&writer)
+        try writer.sync()
+        // A server that is shut down does not listen any more; at a timeline's end it does.
+        try? stream.confirm(written: writer.written, flushed: writer.flushed)
         return .endOfTimeline
       }
     }

@@ -1,5 +1,6 @@
 internal import Filter
 internal import JSON
+internal import Posix
 internal import Postgres
 
 /// The records a receiver writes.
@@ -43,6 +44,23 @@ struct ReceiverRecords: Sendable {
     record.set("server_lsn", "\(remote.system.position)")
     record.set("system_identifier", systemIdentifier)
     record.set("detail", start.detail)
+    record.set("at", Timestamp.now())
+    return record
+  }
+
+  /// How far it is, and how much would be lost with the server: the age of the last commit that is
+  /// durable here says so in time, `bytes_behind` in WAL.
+  func status(_ progress: WALStream.Progress, lastCommit: Int64?) -> Record {
+    var record = Record(type: "status")
+    record.set("timeline", progress.timeline)
+    record.set("received_lsn", "\(progress.received)")
+    record.set("flushed_lsn", progress.flushed.isValid ? "\(progress.flushed)" : nil)
+    record.set("server_lsn", "\(progress.server)")
+    let flushed = max(progress.flushed, LSN.invalid)
+    record.set("bytes_behind", flushed.isValid ? max(0, progress.server - flushed) : nil)
+    record.set("last_commit_at", lastCommit.map { Timestamp.text(microseconds: $0) })
+    record.set("last_commit_age_ms", lastCommit.map { max(0, Clock.now() - $0) / 1000 })
+    record.set("system_identifier", systemIdentifier)
     record.set("at", Timestamp.now())
     return record
   }

@@ -38,6 +38,8 @@ public struct RecordWalk: Sendable {
   ///
   /// At first that is the segment's start. The end of a record that began before the walk did counts, although it could not be checked.
   public private(set) var end: LSN
+  /// When the last commit that lies within a page was made, in microseconds since 1970.
+  public private(set) var lastCommit: Int64?
   /// Whole records that began since the walk did.
   public private(set) var recordCount = 0
 
@@ -92,10 +94,7 @@ public struct RecordWalk: Sendable {
     do throws(DecodeError) { header = try SegmentHeader(parsing: bytes) } catch {
       throw WALFault(.header, at: position, "\(error)", zerosFrom: position)
     }
-    if let text = header.contradiction(to: segment, systemIdentifier: systemIdentifier) {
-      let isOther = systemIdentifier.map { $0 != header.systemIdentifier } ?? false
-      throw WALFault(isOther ? .system : .header, at: position, text)
-    }
+    if let fault = header.fault(as: segment, systemIdentifier: systemIdentifier) { throw fault }
     guard magic == nil || pageBytes == header.pageBytes else {
       throw WALFault(.header, at: position, "its pages are of another size than those before it")
     }
@@ -216,6 +215,10 @@ public struct RecordWalk: Sendable {
       crc.update(page.extracting(cursor..<cursor + RecordHeader.checkedBytes))
       guard crc.value == header.crc else {
         throw badChecksum(at: start, endingAt: cursor + total)
+      }
+      if header.isCommit {
+        let body = page.extracting(cursor + RecordHeader.bytes..<cursor + total)
+        lastCommit = header.commitTime(body) ?? lastCommit
       }
       cursor = Self.aligned(cursor + total)
       note(header, at: start, endingAt: cursor)

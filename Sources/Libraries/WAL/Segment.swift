@@ -31,11 +31,12 @@ public struct Segment: Hashable, Sendable {
   public var next: Segment { Segment(timeline: timeline, number: number + 1, size: size) }
 
   /// The 24 digits.
-  public var name: String {
+  public var name: String { digits.description }
+
+  var digits: SegmentName {
     SegmentName(
       timeline: timeline, high: UInt32(truncatingIfNeeded: number / size.perLog),
-      low: UInt32(number % size.perLog)
-    ).description
+      low: UInt32(number % size.perLog))
   }
 }
 

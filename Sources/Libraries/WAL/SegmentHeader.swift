@@ -63,19 +63,27 @@ public struct SegmentHeader: Equatable, Sendable {
   /// What contradicts its being `segment`'s, in words; nil when nothing does.
   ///
   /// With nil for `systemIdentifier` it may be any cluster's.
-  public func contradiction(to segment: Segment, systemIdentifier wanted: UInt64?) -> String? {
+  public func contradiction(to segment: Segment, systemIdentifier: UInt64?) -> String? {
+    fault(as: segment, systemIdentifier: systemIdentifier)?.detail
+  }
+
+  func fault(as segment: Segment, systemIdentifier wanted: UInt64?) -> WALFault? {
     if let wanted, wanted != systemIdentifier {
-      return "it is of the system \(systemIdentifier), not \(wanted)"
+      return WALFault(
+        .system, at: segment.start, "it is of the system \(systemIdentifier), not \(wanted)")
     }
     if segmentSize != segment.size {
-      return "it is of a cluster with segments of \(segmentSize.bytes) bytes, "
-        + "not \(segment.size.bytes)"
+      return WALFault(
+        .header, at: segment.start,
+        "it is of a cluster with segments of \(segmentSize.bytes) bytes, not \(segment.size.bytes)")
     }
     if pageAddress != segment.start {
-      return "it begins at \(pageAddress), not \(segment.start)"
+      return WALFault(
+        .header, at: segment.start, "it begins at \(pageAddress), not \(segment.start)")
     }
     if timeline == 0 || timeline > segment.timeline {
-      return "it begins on timeline \(timeline), not \(segment.timeline)"
+      return WALFault(
+        .header, at: segment.start, "it begins on timeline \(timeline), not \(segment.timeline)")
     }
     return nil
   }

@@ -74,6 +74,13 @@ public struct SegmentTail: Sendable {
   /// Where the last whole record begins; nil when there was none, in it or before it.
   public var lastRecord: LSN? { walk.lastRecord }
 
+  /// Where a record begins that was not received whole; nil when there is none, or nobody knows.
+  public var openRecord: LSN? {
+    if let open = walk.openRecord { return open }
+    guard let fault, fault.kind == .record, fault.zerosFrom != fault.position else { return nil }
+    return fault.position
+  }
+
   /// Whole records since the walk began.
   public var recordCount: Int { walk.recordCount }
 }

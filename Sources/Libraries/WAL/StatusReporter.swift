@@ -1,23 +1,42 @@
 internal import Posix
 internal import Postgres
 
-/// Keeps the server informed while the receiving thread may be waiting for its disk.
+/// Keeps the server, and whoever reads the records, informed while the receiving thread may be
+/// waiting for its disk.
 struct StatusReporter: ~Copyable {
+  /// How often each of the two is told, in milliseconds; nil is never.
+  struct Intervals: Sendable {
+    var server: Int?
+    var records: Int?
+  }
+
   private let stream: WALStream
-  private let milliseconds: Int?
+  private let intervals: Intervals
   private let isOver = Monitor(false)
   private var threads = ThreadGroup()
 
-  /// Nil: the server needs no reports.
-  init(_ stream: WALStream, everyMilliseconds milliseconds: Int?) {
-    (self.stream, self.milliseconds) = (stream, milliseconds)
+  init(_ stream: WALStream, _ intervals: Intervals) {
+    (self.stream, self.intervals) = (stream, intervals)
   }
 
-  mutating func start() throws {
-    guard let milliseconds else { return }
-    let (stream, isOver) = (stream, isOver)
+  /// Starts the thread; `report` is called on it for each record.
+  mutating func start(
+    _ clock: CommitClock, _ report: @escaping @Sendable (WALStream.Progress, Int64?) -> Void
+  ) throws {
+    let wanted = [intervals.server, intervals.records].compactMap { $0 }
+    guard let shortest = wanted.min() else { return }
+    let (stream, intervals, isOver) = (stream, intervals, isOver)
     try threads.start {
-      while !Self.wait(milliseconds, isOver) { stream.keepAlive(after: milliseconds) }
+      var clock = clock
+      var nextRecord = Clock.monotonic()
+      while !Self.wait(shortest, isOver) {
+        if let interval = intervals.server { stream.keepAlive(after: interval) }
+        guard let interval = intervals.records, Clock.monotonic() >= nextRecord else { continue }
+        nextRecord = Clock.monotonic() + Int64(interval) * 1_000_000
+        let progress = stream.progress
+        if progress.flushed.isValid { clock.look(at: progress.timeline, upTo: progress.flushed) }
+        report(progress, clock.lastCommit)
+      }
     }
   }
 

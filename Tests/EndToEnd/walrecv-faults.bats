@@ -1,0 +1,250 @@
+# walrecv when the disk, the server or the way between them fails: what was confirmed is there, and it goes on.
+
+load support
+load receiving
+
+setup_file() {
+  start_postgres --own --setting max_replication_slots=50 --setting max_wal_senders=20
+}
+
+setup() {
+  WORK=$(mktemp -d "$BATS_TEST_TMPDIR/work.XXXXXX")
+  DIR=$WORK/wal
+  SLOT=s${WORK##*.}
+  SLOT=${SLOT,,}
+  mkdir "$DIR"
+  sql "select lsn from pg_create_physical_replication_slot('$SLOT', true)" >"$WORK/reserved"
+}
+
+teardown() {
+  local pid
+  for pid in "$WORK"/*.pid; do kill -CONT "$(<"$pid")" && kill -9 "$(<"$pid")"; done 2>/dev/null || true
+  eventually 8 sql "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '$SLOT'"
+}
+
+# What is there in the end is what the server has, byte for byte.
+is_whole() {
+  start_receiver again walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  load 100
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver again
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+# A receiver with a fault ends with 74, has confirmed no byte that it does not hold, and goes on without the fault.
+ends_and_resumes() {
+  local fault=$1 status=0
+  start_faulty first "$fault" walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  # Beyond the end of a segment, so that files are made, filled, synced and renamed.
+  load 2000
+  sql 'select pg_switch_wal()' >/dev/null
+  load 2000
+  wait_receiver first || status=$?
+  assert_equal "$status" 74
+  grep -q '^walrecv: error: could not' "$WORK/first.err" || fail "no message"
+  holds_all_confirmed "$DIR" "$SLOT" || fail "a byte that was confirmed is missing"
+  is_whole
+}
+
+@test "ENOSPC when a segment is made" { ends_and_resumes open:.partial:1:ENOSPC; }
+@test "ENOSPC when a segment is filled with zeros" { ends_and_resumes write:.partial:5:ENOSPC; }
+@test "EIO when a segment is filled with zeros" { ends_and_resumes write:.partial:5:EIO; }
+@test "ENOSPC when WAL is written" { ends_and_resumes write:.partial:18:ENOSPC; }
+@test "EIO when WAL is written" { ends_and_resumes write:.partial:18:EIO; }
+@test "EIO when the new segment is synced" { ends_and_resumes fsync:.partial:1:EIO; }
+@test "EIO when WAL is synced: the descriptor is never used again" { ends_and_resumes fsync:.partial:3:EIO; }
+@test "ENOSPC when WAL is synced" { ends_and_resumes fsync:.partial:4:ENOSPC; }
+@test "EIO when the full segment is renamed" { ends_and_resumes rename:/0000:1:EIO; }
+@test "EIO when the directory is synced" {
+  # The file's sync, the directory's, that of data, ...: whichever of the directory's it is.
+  ends_and_resumes fsync:/wal:2:EIO
+}
+
+@test "ENOSPC when blocks are reserved while it is far behind" {
+  load 2000
+  sql 'select pg_switch_wal()' >/dev/null
+  load 2000
+  sql 'select pg_switch_wal()' >/dev/null
+  ends_and_resumes allocate:.partial:1:ENOSPC
+}
+
+@test "a full disk stays full: nothing is confirmed that is not there, run after run" {
+  local run status
+  for run in 1 2 3; do
+    status=0
+    start_faulty "run$run" write:.partial:18+:ENOSPC walrecv -D "$DIR" -S "$SLOT"
+    load 500
+    wait_receiver "run$run" || status=$?
+    assert_equal "$status" 74
+    holds_all_confirmed "$DIR" "$SLOT"
+  done
+  is_whole
+}
+
+@test "killed before any of its system calls, it goes on without loss" {
+  local call n
+  for call in open:.partial write:.partial fsync:/wal rename:/0000; do
+    for n in 1 2 3; do
+      [[ $call:$n != rename:/0000:[23] ]] || continue
+      start_faulty "kill-$n" "$call:$n:KILL" walrecv -D "$DIR" -S "$SLOT"
+      load 500
+      if [[ $call == rename* ]]; then sql 'select pg_switch_wal()' >/dev/null && load 100; fi
+      wait_receiver "kill-$n" 2>/dev/null || assert_equal $? 137
+      holds_all_confirmed "$DIR" "$SLOT"
+    done
+  done
+  is_whole
+}
+
+@test "a disk that hangs longer than wal_sender_timeout does not cost the connection" {
+  PGOPTIONS='-c wal_sender_timeout=2s' start_faulty slow fsync:.partial:4:STALL \
+    walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --no-loop
+  eventually 8 has_flushed "$SLOT"
+  local before after
+  before=$(sql "select pid, flush_lsn from pg_stat_replication where application_name = '$SLOT'")
+  load 200
+  sleep 4
+  after=$(sql "select pid, flush_lsn from pg_stat_replication where application_name = '$SLOT'")
+  assert_equal "$after" "$before" "process and confirmed position during the stall"
+  eventually 8 has_flushed "$SLOT"
+  assert_equal "$(sql "select pid from pg_stat_replication where application_name = '$SLOT'")" "${before%|*}"
+  stop_receiver slow
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "stopped in its tracks longer than wal_sender_timeout, it reconnects and loses nothing" {
+  PGOPTIONS='-c wal_sender_timeout=1s' start_receiver frozen walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  eventually 8 has_flushed "$SLOT"
+  kill -STOP "$(receiver frozen)"
+  load 500
+  eventually 8 gone "$SLOT"
+  kill -CONT "$(receiver frozen)"
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver frozen
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+gone() { [[ $(sql "select count(*) from pg_stat_replication where application_name = '$1'") == 0 ]]; }
+
+@test "a server process that is stopped in its tracks is waited for" {
+  start_receiver waiting walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  eventually 8 has_flushed "$SLOT"
+  local sender
+  sender=$(sql "select pid from pg_stat_replication where application_name = '$SLOT'")
+  kill -STOP "$sender"
+  load 500
+  sleep 1
+  kill -CONT "$sender"
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver waiting
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "a fast shutdown is not held up, and WAL to the shutdown checkpoint is there; then it goes on" {
+  start_receiver through walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  load 500
+  eventually 8 has_flushed "$SLOT"
+  local data home last name
+  data=$(sql 'show data_directory')
+  home=$(dirname "$data")
+  # With the receiver in the way this would end after a minute, with an error.
+  su postgres -c "'$home/bin/pg_ctl' stop --pgdata '$data' --mode fast --timeout 60 --silent"
+  last=$("$home/bin/pg_controldata" "$data" | sed -n 's/^Latest checkpoint location: *//p')
+  name=$("$home/bin/pg_controldata" "$data" | sed -n "s/^Latest checkpoint's REDO WAL file: *//p")
+  cp "$DIR/$name.partial" "$WORK/$name"
+  "$home/bin/pg_waldump" --start "$last" --limit 1 "$WORK/$name" | grep -q CHECKPOINT_SHUTDOWN
+  # The whole record: the end of its segment's used bytes is the server's.
+  cmp "$data/pg_wal/$name" "$DIR/$name.partial"
+  "$SUPPORT/postgres" start "$(server_directory postgres --own)" >/dev/null 3>&-
+  load 100
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver through
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "kill -9 of the server: it reconnects by itself and loses nothing" {
+  start_receiver patient walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  load 500
+  eventually 8 has_flushed "$SLOT"
+  "$SUPPORT/postgres" stop "$(server_directory postgres --own)" 3>&-
+  eventually 8 grep -q 'walrecv: warning' "$WORK/patient.err"
+  "$SUPPORT/postgres" start "$(server_directory postgres --own)" >/dev/null 3>&-
+  load 500
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver patient
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "--no-loop: a lost connection is 69" {
+  start_receiver once walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --no-loop
+  eventually 8 has_flushed "$SLOT"
+  sql "select pg_terminate_backend(pid) from pg_stat_replication where application_name = '$SLOT'" >/dev/null
+  local status=0
+  wait_receiver once || status=$?
+  assert_equal "$status" 69
+}
+
+@test "--min-free: reading pauses while there is no room, and goes on" {
+  echo 1000000 >"$WORK/free"
+  export SLUICE_FREE=$WORK/free
+  PGOPTIONS='-c wal_sender_timeout=2s' start_faulty tight write:nothing:1:EIO \
+    walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --min-free 1GiB --no-loop
+  unset SLUICE_FREE
+  eventually 8 grep -q 'receiving pauses' "$WORK/tight.err"
+  local before
+  before=$(sql "select flush_lsn from pg_stat_replication where application_name = '$SLOT'")
+  load 2000
+  sleep 3
+  assert_equal "$(sql "select flush_lsn from pg_stat_replication where application_name = '$SLOT'")" "$before"
+  rm "$WORK/free"
+  eventually 8 has_flushed "$SLOT"
+  grep -q 'receiving goes on' "$WORK/tight.err"
+  stop_receiver tight
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "a consumer that does not read its records does not keep commits waiting" {
+  # More records than a pipe holds, from files that look like segments.
+  local n
+  for n in $(seq 1 400); do truncate -s 16M "$(printf '%s/00000001%08X%08X' "$DIR" 0 "$n")"; done
+  mkfifo "$WORK/records"
+  sleep 60 <>"$WORK/records" 3>&- &
+  local reader=$!
+  walrecv -D "$DIR" -S "$SLOT" --emit-existing >"$WORK/records" 2>"$WORK/walrecv.err" 3>&- &
+  printf '%s\n' "$!" >"$WORK/walrecv.pid"
+  # Those files are of the future: it says so, although nobody reads.
+  eventually 8 grep -q 'walrecv: error: the directory holds WAL up to' "$WORK/walrecv.err"
+  kill "$reader"
+}
+
+@test "a reader of the records that goes away ends it" {
+  # shellcheck disable=SC2016  # the inner shell expands it
+  start_receiver piped bash -c 'set -o pipefail; walrecv -D "$1" -S "$2" --standby-name "$2" | head -n 1' - "$DIR" "$SLOT"
+  eventually 8 has_flushed "$SLOT"
+  load 2000
+  sql 'select pg_switch_wal()' >/dev/null
+  load 2000
+  local status=0
+  wait_receiver piped || status=$?
+  assert_equal "$status" 141
+}
+
+# The last one: it leaves the first timeline.
+@test "ENOSPC and EIO when a history file is written: nothing of the new timeline without it" {
+  local data fault status
+  data=$(sql 'show data_directory')
+  "$SUPPORT/postgres" stop "$(server_directory postgres --own)" 3>&-
+  install -o postgres -m 600 /dev/null "$data/standby.signal"
+  "$SUPPORT/postgres" start "$(server_directory postgres --own)" >/dev/null 3>&-
+  sql 'select pg_promote()' >/dev/null
+  sql "select pg_drop_replication_slot('$SLOT'), pg_create_physical_replication_slot('$SLOT', true)" >/dev/null
+  load 100
+  for fault in open:.history:1:ENOSPC write:.history:1:ENOSPC fsync:.history:1:EIO rename:.history:1:EIO; do
+    status=0
+    inject_fault "$fault" walrecv -D "$DIR" -S "$SLOT" --no-loop 2>"$WORK/err" >/dev/null || status=$?
+    assert_equal "$status" 74 "$fault"
+    assert_equal "$(ls -A "$DIR")" ''
+  done
+  is_whole
+  cmp "$DIR/00000002.history" "$data/pg_wal/00000002.history"
+}

@@ -1,0 +1,479 @@
+# walrecv against real servers: the cases of PostgreSQL's 020_pg_receivewal.pl, what it writes and says, and what it
+# does where directory, slot and server do not fit together.
+
+# shellcheck disable=SC2016,SC2030,SC2031  # tests are subshells; jq programs are in single quotes
+load support
+load servers
+
+setup_file() {
+  export server=main
+  # With segments this small the server has thrown away old ones after a checkpoint or two.
+  server main --initdb --wal-segsize=1 --setting min_wal_size=2MB --setting max_wal_size=2MB
+  export PGDATA
+}
+
+setup() { enter_work; }
+
+teardown() {
+  if [[ -n ${receiver:-} ]]; then kill -KILL "$receiver"; fi
+  # The WAL that one test's slot keeps is another one's that must be gone.
+  server main
+  eventually 10 eval '[[ $(sql "select count(*) from pg_replication_slots where active") == 0 ]]'
+  sql "select pg_drop_replication_slot(slot_name) from pg_replication_slots" >/dev/null
+}
+
+slot() { sql "select $1 from pg_replication_slots where slot_name = '$2'"; }
+
+make_slot() { sql "select pg_create_physical_replication_slot('$1', true)" >/dev/null; }
+
+# Makes the server throw away what no slot keeps.
+forget_wal() {
+  local i
+  for i in 1 2 3 4 5 6; do switch_wal; done
+  sql checkpoint
+  switch_wal
+  sql checkpoint
+}
+
+# Ends with 78 without trying again, says what is given, and has changed nothing in the directory.
+assert_refuses() {
+  local before
+  before=$(cd "$WAL" && sha256sum ./* | sort)
+  receive "${@:3}"
+  assert_status 78
+  assert_equal "$(record_of start <(printf '%s\n' "$output") | jq -r .state)" "$1"
+  assert_stderr_has "$2"
+  assert_equal "$(cd "$WAL" && sha256sum ./* | sort)" "$before"
+}
+
+# -- command line
+
+@test "options that do not go together" {
+  local options
+  for options in "" "--create-slot --drop-slot --slot=s" "--create-slot" "--drop-slot" "--no-sync -D $WAL" \
+    "--synchronous --no-sync -D $WAL" "--compress=gzip -D $WAL" "--temporary-slot -D $WAL" "-D $WAL extra" \
+    "--create-slot --temporary-slot --slot=s" "-D $WAL --endpos=nonsense" "-D $WAL --on-gap=perhaps" \
+    "-D $WAL --status-interval=often"; do
+    # shellcheck disable=SC2086  # a list of words
+    PGHOST=/nowhere run --separate-stderr walrecv $options
+    assert_status 64
+    [[ $stderr == "walrecv: error: "* ]] || fail "no message for: $options"
+  done
+}
+
+@test "a directory that is not there, and a server that is not there" {
+  rmdir "$WAL"
+  receive --slot s
+  assert_status 74
+  assert_stderr_has "$WAL"
+  mkdir "$WAL"
+  receive --host /nowhere
+  assert_status 69
+}
+
+# -- slots
+
+@test "a slot is made and dropped; it keeps no WAL yet, or with --reserve-wal it does" {
+  walrecv --slot s --create-slot
+  assert_equal "$(slot "slot_type, restart_lsn is null" s)" "physical|t"
+  run --separate-stderr walrecv --slot s --create-slot
+  [[ $status != 0 ]]
+  assert_stderr_has 'replication slot "s" already exists'
+  walrecv --slot s --create-slot --if-not-exists
+  walrecv --slot s --drop-slot
+  assert_equal "$(slot '*' s)" ""
+  run --separate-stderr walrecv --slot s --drop-slot
+  [[ $status != 0 ]]
+  walrecv --slot s --create-slot --reserve-wal
+  assert_equal "$(slot "restart_lsn is null" s)" "f"
+}
+
+@test "a slot that is missing is an error with --no-create-slot, and is made otherwise" {
+  receive --slot missing --no-create-slot
+  assert_status 78
+  assert_stderr_has 'replication slot "missing" does not exist'
+  assert_equal "$(names_in "$WAL")" ""
+  switch_wal
+  receive --slot missing --endpos "$(position)" --no-loop & receiver=$!
+  eventually 10 eval '[[ $(slot active missing) == t ]]'
+  emit
+  wait "$receiver"
+  receiver=
+  assert_equal "$(slot "restart_lsn is null" missing)" f
+}
+
+@test "a temporary slot goes with the connection" {
+  start_receiver --slot passing --temporary-slot
+  eventually 10 eval '[[ $(slot temporary passing) == t ]]'
+  stop_receiver
+  assert_status 0
+  eventually 10 eval '[[ -z $(slot temporary passing) ]]'
+}
+
+@test "an empty directory begins at the segment of the slot's restart_lsn" {
+  make_slot s
+  first=$(sql "select pg_walfile_name(restart_lsn) from pg_replication_slots")
+  switch_wal
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  assert_equal "$(names_in "$WAL" | head -n 1)" "$first"
+  assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" fresh
+  assert_equal "$(segments | wc -l)" 2
+  assert_as_on_server
+}
+
+# -- segments, for all sizes
+
+# With segments of $1 MiB: an end position leaves one partial, that becomes complete, and so on.
+check_endings() {
+  make_slot endings
+  emit
+  end=$(position)
+  switch_wal
+  emit
+  receive --slot endings --endpos "$end" --no-loop
+  assert_status 0
+  assert_equal "$(partials | wc -l)" 1
+  assert_equal "$(segments)" ""
+  assert_equal "$(stat -c %s "$WAL"/*.partial)" $(($1 << 20))
+  first=$(basename "$(partials)" .partial)
+  cmp --bytes 8192 "$WAL/$first.partial" "$PGDATA/pg_wal/$first"
+
+  # The last thing is partial: its segment is received again.
+  end=$(position)
+  switch_wal
+  emit
+  receive --slot endings --endpos "$end" --no-loop
+  assert_status 0
+  assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" resuming
+  assert_equal "$(segments)" "$first"
+  assert_equal "$(partials | wc -l)" 1
+
+  # The last thing is complete: the next one follows.
+  rm "$WAL"/*.partial
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot endings --endpos "$end" --no-loop
+  assert_status 0
+  assert_equal "$(segments | wc -l)" 3
+  assert_equal "$(partials | wc -l)" 1
+  assert_as_on_server
+}
+
+@test "--endpos leaves exactly one partial; resuming behind a partial and behind a complete segment: 1 MiB" {
+  check_endings 1
+}
+
+@test "the same with segments of 16 MiB" {
+  server s16 --initdb --wal-segsize=16
+  check_endings 16
+  remove_server s16
+}
+
+@test "the same with segments of 64 MiB" {
+  server s64 --initdb --wal-segsize=64
+  check_endings 64
+  remove_server s64
+}
+
+@test "the record that ends at --endpos is there, and what comes behind need not be" {
+  make_slot s
+  emit 3000
+  end=$(position)
+  emit 30
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  name=$(sql "select pg_walfile_name('$end')")
+  bytes=$(sql "select (pg_walfile_name_offset('$end')).file_offset")
+  cmp --bytes "$bytes" "$WAL/$name.partial" "$PGDATA/pg_wal/$name"
+}
+
+@test "files are as private as the cluster: 0600, and with group access 0640" {
+  make_slot s
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  assert_equal "$(find "$WAL" -type f -printf '%m\n' | sort -u)" 600
+  server group --initdb --allow-group-access --initdb --wal-segsize=1
+  WAL=$WORK/group
+  mkdir "$WAL"
+  make_slot s
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  assert_equal "$(find "$WAL" -type f -printf '%m\n' | sort -u)" 640
+  remove_server group
+}
+
+# -- records
+
+@test "a segment's record has these members in this order" {
+  make_slot s
+  start=$(sql "select '0/' || to_hex(x'$(sql "select substr(pg_walfile_name(pg_current_wal_lsn()), 19)")'::int * 1048576)")
+  name=$(sql "select pg_walfile_name(pg_current_wal_insert_lsn())")
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  system=$(sql "select system_identifier from pg_control_system()")
+  number=$((16#${name:8:8}${name:18:6}))
+  expected=$(printf '{"type":"segment","timeline":1,"segment":"%s","start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
+    "$name" $((number << 20)) $(((number + 1) << 20)) "$WAL/$name" $((1 << 20)) "$system")
+  assert_equal "$(record_of segment <(printf '%s\n' "$output") | head -n 1)" "$expected"
+}
+
+@test "the start record says where, why, and what slot and server say" {
+  make_slot s
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_equal "$(head -n 1 <<<"$output" | jq -r 'keys_unsorted | join(" ")')" \
+    "type state timeline start_lsn slot restart_lsn server_timeline server_lsn system_identifier at"
+}
+
+@test "--emit-existing begins with the complete segments that are there" {
+  make_slot s
+  switch_wal
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  first=$(record_of segment <(printf '%s\n' "$output"))
+  assert_equal "$(wc -l <<<"$first")" 2
+  receive --slot s --endpos "$end" --no-loop
+  assert_equal "$(record_of segment <(printf '%s\n' "$output"))" ""
+  receive --slot s --endpos "$end" --no-loop --emit-existing
+  assert_equal "$(record_of segment <(printf '%s\n' "$output"))" "$first"
+}
+
+@test "a consumer sees each record while the receiver runs" {
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  switch_wal
+  eventually 10 eval '[[ $(record_of segment | wc -l) == 1 ]]'
+  stop_receiver
+  assert_status 0
+}
+
+# -- endings
+
+@test "SIGTERM and SIGINT end it with 0, a partial is left, and nothing is lost" {
+  for signal in TERM INT; do
+    # What a shell has in the background ignores SIGINT.
+    if [[ $signal == INT ]]; then set -m; fi
+    start_receiver --slot s
+    set +m
+    eventually 10 has_flushed walrecv
+    emit 3000000
+    eventually 10 has_flushed walrecv
+    end=$(position)
+    stop_receiver "$signal"
+    assert_status 0
+    assert_equal "$(partials | wc -l)" 1
+    assert_equal "$(slot "restart_lsn >= '$end'" s)" t
+  done
+  assert_as_on_server
+  name=$(sql "select pg_walfile_name('$end')")
+  cmp --bytes "$(sql "select (pg_walfile_name_offset('$end')).file_offset")" "$WAL/$name.partial" "$PGDATA/pg_wal/$name"
+}
+
+@test "two receivers in one directory: the second ends with 75" {
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  receive --slot other
+  assert_status 75
+  assert_stderr_has "$WAL"
+  stop_receiver
+}
+
+@test "a slot that another one uses: 75 with --no-loop, and otherwise it is waited for" {
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  first=$receiver
+  WAL=$WORK/second
+  mkdir "$WAL"
+  receive --slot s --no-loop
+  assert_status 75
+  start_receiver --slot s
+  sleep 0.5
+  kill -TERM "$first"
+  emit
+  eventually 10 has_flushed walrecv
+  stop_receiver
+  assert_status 0
+}
+
+@test "a server that is restarted, or killed, is waited for" {
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  for how in fast immediate; do
+    stop_server main "$how"
+    server main
+    emit 2000000
+    eventually 20 has_flushed walrecv
+  done
+  stop_receiver
+  assert_status 0
+  assert_as_on_server
+}
+
+# -- timelines
+
+@test "a standby that is promoted is followed to timeline 2" {
+  clone standby
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  sql "select pg_promote()" >/dev/null
+  emit 3000000
+  eventually 20 has_flushed walrecv
+  stop_receiver
+  assert_status 0
+  assert_equal "$(names_in "$WAL" | cut -c 1-8 | uniq | xargs)" "00000001 00000002"
+  assert_same_file "$WAL/00000002.history" "$PGDATA/pg_wal/00000002.history"
+  assert_as_on_server
+  branch=$(cut -f 2 "$WAL/00000002.history")
+  assert_equal "$(record_of timeline)" "$(printf \
+    '{"type":"timeline","timeline":2,"segment":"00000002.history","start_lsn":"%s","path":"%s","bytes":%d,"system_identifier":"%s"}' \
+    "$branch" "$WAL/00000002.history" "$(stat -c %s "$WAL/00000002.history")" \
+    "$(sql "select system_identifier from pg_control_system()")")"
+  remove_server standby
+}
+
+# -- directory, slot and server that do not fit together
+
+# A directory with two complete segments and a partial, and no slot on the server.
+leave_behind() {
+  make_slot s
+  switch_wal
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  sql "select pg_drop_replication_slot('s')" >/dev/null
+}
+
+# What went on behind a gap, up to now, is what the server has.
+assert_goes_on() {
+  start_receiver --slot s "$@"
+  eventually 10 has_flushed walrecv
+  switch_wal
+  eventually 10 has_flushed walrecv
+  stop_receiver
+  assert_status 0
+  assert_as_on_server
+}
+
+@test "a slot that was dropped and made anew: behind, 78, and --on-gap=mark goes on" {
+  leave_behind
+  last=$(partials)
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s
+  assert_goes_on --on-gap=mark
+  gap=$(record_of gap)
+  assert_equal "$(jq -r '[.timeline, .end_timeline, .reason] | join(" ")' <<<"$gap")" "1 1 behind"
+  assert_equal "$(sql "select pg_walfile_name('$(jq -r .start_lsn <<<"$gap")'::pg_lsn + 1) || '.partial'")" "$last"
+  assert_equal "$(sql "select '$(jq -r .end_lsn <<<"$gap")'::pg_lsn > '$(jq -r .start_lsn <<<"$gap")'::pg_lsn")" t
+}
+
+@test "without a slot, WAL that the server has removed: 78 and no loop" {
+  leave_behind
+  forget_wal
+  before=$(grep -c 'has already been removed' "$PGDATA/../log" || true)
+  assert_refuses behind "has already been removed"
+  assert_equal "$(grep -c 'ERROR:.*has already been removed' "$PGDATA/../log")" $((before + 1))
+}
+
+@test "a slot that the server gave up: 78 and no loop, and --on-gap=mark renews it" {
+  make_slot s
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  sql "alter system set max_slot_wal_keep_size = '1MB'"
+  sql "select pg_reload_conf()" >/dev/null
+  forget_wal
+  assert_equal "$(slot wal_status s)" lost
+  assert_refuses behind "--on-gap=mark" --slot s
+  sql "alter system reset max_slot_wal_keep_size"
+  sql "select pg_reload_conf()" >/dev/null
+  assert_goes_on --on-gap=mark
+  assert_equal "$(record_of gap | jq -r .reason)" behind
+  assert_equal "$(slot wal_status s)" reserved
+}
+
+@test "another cluster, with a slot of the same name: 78, whatever --on-gap says" {
+  leave_behind
+  server other --initdb --wal-segsize=1
+  make_slot s
+  assert_refuses other_system "$(sql "select system_identifier from pg_control_system()")" --slot s
+  assert_refuses other_system "of its own" --slot s --on-gap=mark
+  remove_server other
+}
+
+@test "a cluster that is made anew while the receiver runs: 78" {
+  sockets=$(mktemp -d /tmp/sluice-pg.XXXXXX)
+  chmod 777 "$sockets"
+  options=(--initdb --wal-segsize=1 --setting "unix_socket_directories=$sockets" --setting port=5432)
+  server anew "${options[@]}"
+  PGHOST=$sockets PGPORT=5432
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  switch_wal
+  eventually 10 eval '[[ -n $(segments) ]]'
+  before=$(cd "$WAL" && sha256sum ./* | sort)
+  remove_server anew
+  server anew "${options[@]}"
+  status=0
+  timeout 30 tail --pid="$receiver" -f /dev/null
+  wait_receiver
+  assert_status 78
+  grep -q "made anew" "$WORK/messages"
+  assert_equal "$(cd "$WAL" && sha256sum ./* | sort)" "$before"
+  remove_server anew
+  rm -rf "$sockets"
+}
+
+@test "a clone that was promoted before the directory's end: diverged, 78, and --on-gap=mark sets aside" {
+  make_slot s
+  receive --slot s --endpos "$(position)" --no-loop &
+  receiver=$!
+  clone promoted
+  sql "select pg_promote()" >/dev/null
+  clone_log=$PGDATA/../log
+  server main
+  wait "$receiver"
+  receiver=
+  switch_wal
+  switch_wal
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  server promoted
+  assert_refuses diverged "left that timeline at" --slot s
+  count=$(segments | wc -l)
+  assert_goes_on --on-gap=mark
+  assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason] | join(" ")')" "1 2 diverged"
+  [[ -n $(names_in "$WAL" -name '*.diverged-*') ]]
+  assert_equal "$(names_in "$WAL" -name '*.history')" 00000002.history
+  ! grep -q 'not in this server.s history' "$clone_log"
+  # And from now on it is an ordinary directory.
+  receive --slot s --endpos "$(position)" --no-loop &
+  receiver=$!
+  sleep 0.3
+  emit
+  wait "$receiver"
+  receiver=
+  assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" "" || true
+  remove_server promoted
+}
