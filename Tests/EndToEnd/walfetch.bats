@@ -48,7 +48,7 @@ fetch() { walfetch --from "$ARCHIVE" --system-identifier "$SYSTEM" --retry-for 0
 fails_unproven() {
   run --separate-stderr fetch "$@" "$OUT"
   assert_status 255
-  [[ $stderr == *"walfetch: error: "* ]] || fail "no message"
+  assert_stderr_has "walfetch: error: "
   assert_equal "$(find "$(dirname "$OUT")" -maxdepth 1 -name '*out*')" ""
 }
 
@@ -90,7 +90,9 @@ is_absent() {
 
 @test "absent from the store and from the directory: 1, in silence" {
   is_absent "$NONE" -D local
-  assert_equal "$output$stderr" ""
+  assert_output ""
+  # shellcheck disable=SC2154  # set by run
+  assert_equal "$stderr" "" "standard error"
   is_absent 00000002.history
   is_absent "$FIRST.00000028.backup"
   is_absent "$NONE" -v
@@ -265,10 +267,11 @@ is_absent() {
 }
 
 @test "two at once for the same segment" {
-  for i in 1 2 3 4; do
-    fetch --prefetch 2 --spool "$WORK/spool" "$FIRST" "$OUT" 3>&- &
+  local spool
+  for spool in one one two two; do
+    fetch --prefetch 2 --spool "$WORK/$spool" "$FIRST" "$OUT" 3>&- &
     first=$!
-    fetch --prefetch 2 --spool "$WORK/spool" "$FIRST" "$OUT" 3>&-
+    fetch --prefetch 2 --spool "$WORK/$spool" "$FIRST" "$OUT" 3>&-
     wait $first
     assert_same_file "$OUT" "$WAL/$FIRST"
   done
@@ -322,6 +325,7 @@ gets() { jq -r 'select(.method == "GET") | .target' "$FAULT_LOG" | grep -c "$1";
 spooled() { find "$WORK/spool" -name '0*' -printf '%f\n' | sort; }
 has_spooled() { [[ $(spooled | wc -l) == "$1" ]]; }
 runner() { pgrep -f -- "[-]-prefetch-only.*--spool=$WORK/spool"; }
+no_file() { [[ ! -e $1 ]]; }
 no_runner() { ! runner >/dev/null; }
 
 @test "--prefetch has what follows ready, once each, and ends by itself" {
@@ -331,7 +335,7 @@ no_runner() { ! runner >/dev/null; }
   assert_equal "$(spooled)" "$(sed -n 2,5p <<<"$SEGMENTS")"
   assert_equal "$(stat -c %a spool)" 700
   local name
-  for name in $(sed -n 2,5p <<<"$SEGMENTS"); do
+  for name in $(head -n 5 <<<"$SEGMENTS" | tail -n 4); do
     delivers "$name" --prefetch 4 --spool "$WORK/spool" --retry-for 60s -v
     assert_stderr_has "/spool/$name"
   done
@@ -390,7 +394,7 @@ no_runner() { ! runner >/dev/null; }
   assert_stderr_has "too old"
   # A jump forward.
   delivers "$(sed -n 6p <<<"$SEGMENTS")" --prefetch 3 --spool "$WORK/spool"
-  eventually 10 eval '[[ ! -e spool/$fourth ]]'
+  eventually 10 no_file "spool/$fourth"
   eventually 10 no_runner
   assert_equal "$(spooled)" "$(sed -n 7,9p <<<"$SEGMENTS")"
 }
@@ -423,8 +427,8 @@ no_runner() { ! runner >/dev/null; }
 
 # cut BYTES: the first bytes of the second segment, filled up with zeros, as a receiver leaves it.
 cut_tail() {
-  head -c "$1" "$WAL/$SECOND" >tail
-  truncate -s 16777216 tail
+  head -c "$1" "$WAL/$SECOND" >cut-tail
+  truncate -s 16777216 cut-tail
 }
 
 records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
@@ -435,8 +439,8 @@ records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
   zst <"$WAL/$FIRST" | put "$FIRST"
   for length in 98304 262144 300000 1000000 8192 64; do
     cut_tail $length
-    cp tail "cut/$SECOND"
-    zst <tail | put "$SECOND.partial"
+    cp cut-tail "cut/$SECOND"
+    zst <cut-tail | put "$SECOND.partial"
     is_absent "$SECOND"
     run --separate-stderr fetch "$SECOND" "$OUT" --use-partial
     if [[ $(records "cut/$SECOND" | wc -l) == 0 ]]; then
@@ -449,7 +453,7 @@ records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
     assert_equal "$(stat -c %s "got/$SECOND")" 16777216
     assert_equal "$(records "got/$SECOND")" "$(records "cut/$SECOND")"
     # Only zeros took the place of anything.
-    cmp -l tail "got/$SECOND" | awk '$3 != 0' >differences || true
+    cmp -l cut-tail "got/$SECOND" | awk '$3 != 0' >differences || true
     [[ ! -s differences ]]
   done
 }
@@ -457,12 +461,12 @@ records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
 @test "--use-partial takes the tail that goes further, and the segment itself before any" {
   ARCHIVE=s3://$BUCKET/further
   zst <"$WAL/$FIRST" | put "$FIRST"
-  cut_tail 98304 && zst <tail | put "$SECOND.partial"
-  cut_tail 294912 && cp tail "local/$SECOND.partial"
+  cut_tail 98304 && zst <cut-tail | put "$SECOND.partial"
+  cut_tail 294912 && cp cut-tail "local/$SECOND.partial"
   run --separate-stderr fetch "$SECOND" "$OUT" --use-partial -D local
   assert_status 0
   assert_stderr_has "local/$SECOND.partial"
-  cut_tail 393216 && zst <tail | put "$SECOND.partial"
+  cut_tail 393216 && zst <cut-tail | put "$SECOND.partial"
   run --separate-stderr fetch "$SECOND" "$OUT" --use-partial -D local
   assert_status 0
   assert_stderr_has "$ARCHIVE"
@@ -480,10 +484,10 @@ records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
 @test "--use-partial: an empty tail is none, and damage is said" {
   ARCHIVE=s3://$BUCKET/tails
   zst <"$WAL/$FIRST" | put "$FIRST"
-  cut_tail 0 && cp tail "local/$SECOND.partial"
+  cut_tail 0 && cp cut-tail "local/$SECOND.partial"
   is_absent "$SECOND" --use-partial -D local
-  cut_tail 300000 && printf '\xff\x00\xff\x01' | dd of=tail bs=1 seek=150000 conv=notrunc status=none
-  zst <tail | put "$SECOND.partial"
+  cut_tail 300000 && printf '\xff\x00\xff\x01' | dd of=cut-tail bs=1 seek=150000 conv=notrunc status=none
+  zst <cut-tail | put "$SECOND.partial"
   run --separate-stderr fetch "$SECOND" "$OUT" --use-partial -D local
   assert_status 0
   assert_stderr_has "warning: delivered the part"
@@ -491,8 +495,8 @@ records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
   rm "$OUT"
   head -c 16777216 /dev/urandom | zst | put "$SECOND.partial"
   fails_unproven "$SECOND" --use-partial -D local
-  cut_tail 300000 && printf '\x01' | dd of=tail bs=1 seek=24 conv=notrunc status=none
-  zst <tail | put "$SECOND.partial"
+  cut_tail 300000 && printf '\x01' | dd of=cut-tail bs=1 seek=24 conv=notrunc status=none
+  zst <cut-tail | put "$SECOND.partial"
   fails_unproven "$SECOND" --use-partial
 }
 
@@ -519,8 +523,8 @@ receive() {
 }
 
 ship() {
-  local name
-  for name in $(ls received); do zst <"received/$name" | put "$name"; done
+  local file
+  for file in received/*; do zst <"$file" | put "${file#*/}"; done
 }
 
 # start_recovery SIGNAL OPTION…: with walfetch and these options as restore_command.
@@ -558,8 +562,8 @@ on_standby_is() { [[ $(on_standby "$1" 2>/dev/null) == "$2" ]]; }
 
 @test "PostgreSQL recovers to the end of the archive, the tail included" {
   start_archiving
-  for i in 1 2 3; do
-    sql "insert into r select i, md5(i::text) from generate_series(1, 40000) i"
+  for rows in 30000 40000 50000; do
+    sql "insert into r select i, md5(i::text) from generate_series(1, $rows) i"
     sql "select pg_switch_wal()" >/dev/null
   done
   sql "insert into r values (-1, 'last of all')"
