@@ -13,7 +13,7 @@ setup_file() {
   WAL=$SCRATCH/segments
   mkdir "$WAL"
   sql "create table t (i int, text text)"
-  for i in 1 2 3 4 5 6 7 8 9; do
+  for _ in 1 2 3 4 5 6 7 8 9; do
     sql "insert into t select i, md5(random()::text) from generate_series(1, 20000) i; select pg_switch_wal()" >/dev/null
   done
   while read -r name; do cp "$PGHOST/data/pg_wal/$name" "$WAL"; done < <(
