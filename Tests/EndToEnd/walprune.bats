@@ -36,7 +36,8 @@ names() { jq -r .segment <<<"$output" | xargs; }
 # archive: what is in ./wal, as it would lie in the archive at ROOT.
 archive() {
   local name
-  for name in $(find wal -type f -printf "%f\n"); do zst <"wal/$name" | s3put --to "$1/7/${name:0:8}/$name.zst" >/dev/null; done
+  local name
+  while read -r name; do zst <"wal/$name" | s3put --to "$1/7/${name:0:8}/$name.zst" >/dev/null; done < <(ls wal)
 }
 
 @test "a plan over a directory, and xargs rm carries it out" {
@@ -171,7 +172,7 @@ archive() {
   printf '1\t0/A80000\tpromoted\n' >wal/00000002.history
   in_directory 2 10 20
   mkdir -p store/7/0000000{1,2}
-  for name in $(find wal -type f -printf "%f\n"); do zst <"wal/$name" | hide >"store/7/${name:0:8}/$name.zst"; done
+  while read -r name; do zst <"wal/$name" | hide >"store/7/${name:0:8}/$name.zst"; done < <(ls wal)
   backup a 2 15 10
   plan --from "file://$PWD/store" --keep-last 1
   assert_status 65
