@@ -18,7 +18,7 @@ remove_server() { "$SUPPORT/postgres" remove "$SCRATCH/postgres-$1"; }
 clone() {
   local from=$PGDATA name=$1
   shift
-  "$SUPPORT/postgres" run "$SCRATCH/postgres-$server" pg_basebackup -D "$from/../clone" -X fetch -c fast --no-sync \
+  "$SUPPORT/postgres" run "$SCRATCH/postgres-$server" pg_basebackup -D "$from/../clone" -X stream -c fast --no-sync \
     -h "$PGHOST" -p "$PGPORT" -U postgres
   server "$name" --from "$from/../clone" --signal standby "$@"
   rm -rf "$from/../clone"
@@ -98,8 +98,8 @@ assert_same_directories() {
     cmp "$theirs/$name" "$ours/$name" || fail "$name is not what pg_receivewal has"
   done
   for name in $(names_in "$ours"); do
-    [[ -e $theirs/$name ]] && continue
-    [[ $name == *.partial ]] && cmp --quiet --bytes "$(stat -c %s "$ours/$name")" "$ours/$name" /dev/zero ||
-      fail "pg_receivewal has no $name"
+    if [[ -e $theirs/$name ]]; then continue; fi
+    [[ $name == *.partial ]] || fail "pg_receivewal has no $name"
+    cmp --bytes "$(stat -c %s "$ours/$name")" "$ours/$name" /dev/zero || fail "pg_receivewal has no $name"
   done
 }
