@@ -5,7 +5,8 @@
 # server NAME OPTION…: makes or starts the cluster; the PG… variables then lead there, and PGDATA to its files.
 server() {
   local exports
-  exports=$("$SUPPORT/postgres" start "$SCRATCH/postgres-$1" --version "${SLUICE_PG_VERSION:-15}" "${@:2}" 3>&-) || return
+  exports=$("$SUPPORT/postgres" start "$SCRATCH/postgres-$1" --version "${SLUICE_PG_VERSION:-15}" "${@:2}" 3>&-) ||
+    return
   eval "$exports"
   PGDATA=$(<"$SCRATCH/postgres-$1/home")/data
 }

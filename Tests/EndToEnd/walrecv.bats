@@ -1,7 +1,7 @@
 # walrecv against real servers: the cases of PostgreSQL's 020_pg_receivewal.pl, what it writes and says, and what it
 # does where directory, slot and server do not fit together.
 
-# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # subshells, jq programs in single quotes, `run` and others set variables
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # subshells, jq's quotes, what `run` and others set
 load support
 load servers
 
@@ -26,7 +26,11 @@ teardown() {
 
 slot() { sql "select $1 from pg_replication_slots where slot_name = '$2'"; }
 
-make_slot() { sql "select pg_create_physical_replication_slot('$1', true)" >/dev/null; }
+# Its WAL begins in the present segment.
+make_slot() {
+  sql checkpoint
+  sql "select pg_create_physical_replication_slot('$1', true)" >/dev/null
+}
 
 # Makes the server throw away what no slot keeps.
 forget_wal() {
@@ -225,9 +229,10 @@ check_endings() {
   receive --slot s --endpos "$end" --no-loop
   system=$(sql "select system_identifier from pg_control_system()")
   number=$((16#${name:8:8}${name:18:6}))
-  expected=$(printf '{"type":"segment","timeline":1,"segment":"%s","start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
-    "$name" $((number << 20)) $(((number + 1) << 20)) "$WAL/$name" $((1 << 20)) "$system")
-  assert_equal "$(record_of segment <(printf '%s\n' "$output") | head -n 1)" "$expected"
+  expected=$(printf '"start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
+    $((number << 20)) $(((number + 1) << 20)) "$WAL/$name" $((1 << 20)) "$system")
+  assert_equal "$(record_of segment <(printf '%s\n' "$output") | head -n 1)" \
+    '{"type":"segment","timeline":1,"segment":"'"$name"'",'"$expected"
 }
 
 @test "the start record says where, why, and what slot and server say" {
@@ -340,10 +345,10 @@ check_endings() {
   assert_same_file "$WAL/00000002.history" "$PGDATA/pg_wal/00000002.history"
   assert_as_on_server
   branch=$(cut -f 2 "$WAL/00000002.history")
-  assert_equal "$(record_of timeline)" "$(printf \
-    '{"type":"timeline","timeline":2,"segment":"00000002.history","start_lsn":"%s","path":"%s","bytes":%d,"system_identifier":"%s"}' \
-    "$branch" "$WAL/00000002.history" "$(stat -c %s "$WAL/00000002.history")" \
-    "$(sql "select system_identifier from pg_control_system()")")"
+  expected=$(printf '"start_lsn":"%s","path":"%s","bytes":%d,"system_identifier":"%s"}' "$branch" \
+    "$WAL/00000002.history" "$(stat -c %s "$WAL/00000002.history")" \
+    "$(sql "select system_identifier from pg_control_system()")")
+  assert_equal "$(record_of timeline)" '{"type":"timeline","timeline":2,"segment":"00000002.history",'"$expected"
   remove_server standby
 }
 
@@ -456,7 +461,7 @@ assert_goes_on() {
   assert_refuses diverged "left that timeline at" --slot s
   assert_goes_on --on-gap=mark
   assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason] | join(" ")')" "1 2 diverged"
-  [[ $(names_in "$WAL" -name '*.diverged-*' | wc -l) == 2 ]]
+  assert_equal "$(names_in "$WAL" -name '*.diverged-*' | wc -l)" 3
   assert_equal "$(names_in "$WAL" -name '*.history')" 00000002.history
   run ! grep "not in this server's history" "$log"
   # From now on it is a directory like any other.
