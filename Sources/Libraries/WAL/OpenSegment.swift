@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Posix
 internal import Postgres
 
@@ -5,7 +6,7 @@ internal import Postgres
 struct OpenSegment: ~Copyable {
   let segment: Segment
   private let file: PreallocatedFile
-  /// True if there was no such file, or an empty one.
+  /// True if there was no such file of full size.
   let isNew: Bool
   /// True once WAL was written to it by us.
   private(set) var isTouched = false
@@ -24,31 +25,46 @@ struct OpenSegment: ~Copyable {
   ) throws {
     let path = directory.path(of: segment.name + ".partial")
     let file = try PreallocatedFile(path)
-    let size = try file.size()
-    switch size {
-    case 0:
-      do throws(SystemError) {
-        switch preparation {
-        case .zeroed: try file.fillWithZeros(segment.size.bytes)
-        case .reserved: try file.reserve(segment.size.bytes)
-        }
-      } catch {
-        // A file of half its size would be refused the next time.
-        try? Directory.remove(file: path)
-        throw error
-      }
-    case segment.size.bytes: break
-    default:
-      throw Failure(
-        .badInput, "\"\(path)\" has \(size) bytes",
-        detail: "A segment that was begun has 0 or \(segment.size.bytes).",
-        hint: "Move it away; its segment will be received again.")
-    }
+    let isNew = try Self.giveFullSize(file, segment, preparation)
     try file.sync()
     try directory.sync()
+    self.isNew = isNew
     self.segment = segment
     self.file = file
-    isNew = size == 0
+  }
+
+  /// Returns true if the file was new, or as good as new.
+  private static func giveFullSize(
+    _ file: borrowing PreallocatedFile, _ segment: Segment, _ preparation: Preparation
+  ) throws -> Bool {
+    let size = try file.size()
+    if size == segment.size.bytes { return false }
+    guard size < segment.size.bytes, try isBlank(file, size) else {
+      throw Failure(
+        .badInput, "\"\(file.path)\" has \(size) bytes instead of \(segment.size.bytes)",
+        hint: "Move it away; its segment will be received again.")
+    }
+    try prepare(file, segment.size, preparation)
+    return true
+  }
+
+  /// True for what a process leaves that is killed while it gives a new file its size.
+  private static func isBlank(
+    _ file: borrowing PreallocatedFile, _ size: Int
+  ) throws(SystemError) -> Bool {
+    for offset in stride(from: 0, to: size, by: 1 << 20) {
+      guard try file.read(count: 1 << 20, at: offset).span.isZero else { return false }
+    }
+    return true
+  }
+
+  private static func prepare(
+    _ file: borrowing PreallocatedFile, _ size: SegmentSize, _ preparation: Preparation
+  ) throws(SystemError) {
+    switch preparation {
+    case .zeroed: try file.fillWithZeros(size.bytes)
+    case .reserved: try file.reserve(size.bytes)
+    }
   }
 
   /// Writes WAL that begins at `position`, within this segment.
