@@ -47,7 +47,9 @@ public struct ReplicationConnection: ~Copyable {
     try rows("SHOW \(name)").text(0, 0)
   }
 
-  /// Nil when there is no slot of that name. Needs PostgreSQL 15.
+  /// Nil when there is no slot of that name.
+  ///
+  /// Needs PostgreSQL 15.
   public borrowing func slot(_ name: String) throws -> Slot? {
     let rows = try rows("READ_REPLICATION_SLOT \(Quoting.identifier(name))")
     guard rows.string(0, 0) != nil else { return nil }
