@@ -44,9 +44,9 @@ import WAL
     let log = sample()
     var walk = RecordWalk(
       from: log.segment(3), of: nil, history: TimelineHistory(timeline: 1))
-    for index in 3..<log.segments.count {
+    for (index, bytes) in log.segments.enumerated().dropFirst(3) {
       if index > 3 { walk.go(on: log.segment(index), history: TimelineHistory(timeline: 1)) }
-      try walk.take(log.segments[index].span)
+      try walk.take(bytes.span)
     }
     #expect(walk.lastRecord == log.records.last?.start)
     #expect(walk.recordCount < log.records.count)

@@ -68,6 +68,7 @@ import WAL
     let crossing = log.append(60_000)
     log.append(100)
     let segments = log.segments
+    let first = segments[0]
     let alone = tail(segments[1], log, 1)
     #expect(!alone.isDamaged)
     #expect(alone.lastRecord == log.records.last?.start)
@@ -83,7 +84,7 @@ import WAL
     bytes[20_000] ^= 4
     #expect(tail(bytes, log, 1).end == kept.end)
     let checked = SegmentTail(
-      of: bytes.span, as: log.segment(1), after: segments[0].span, as: log.segment(0),
+      of: bytes.span, as: log.segment(1), after: first.span, as: log.segment(0),
       systemIdentifier: SampleLog.system, history: history)
     #expect(checked.fault?.position == crossing)
     #expect(checked.lastRecord == log.records[log.records.count - 3].start)
@@ -94,10 +95,11 @@ import WAL
     var log = SampleLog()
     while log.bytes.count < (1 << 20) + 100_000 { log.append(7000) }
     let segments = log.segments
+    let last = segments[1]
     var before = segments[0]
     before[100_000] ^= 1
     let tail = SegmentTail(
-      of: segments[1].span, as: log.segment(1), after: before.span, as: log.segment(0),
+      of: last.span, as: log.segment(1), after: before.span, as: log.segment(0),
       systemIdentifier: SampleLog.system, history: history)
     #expect(!tail.isDamaged)
     #expect(tail.lastRecord == log.records.last?.start)
@@ -112,8 +114,9 @@ import WAL
   @Test func anotherSystemsSegmentIsDamage() {
     var log = SampleLog()
     log.append(100)
+    let bytes = log.segments[0]
     let tail = SegmentTail(
-      of: log.segments[0].span, as: log.segment(0), systemIdentifier: 1, history: history)
+      of: bytes.span, as: log.segment(0), systemIdentifier: 1, history: history)
     #expect(tail.isDamaged && tail.fault?.kind == .system && tail.end == log.start)
   }
 }
