@@ -299,10 +299,12 @@ PY
   : | put_again "${FIRST[0]}"
   check < <(s3ls "$ROOT/")
   finds size "${FIRST[0]}" "it is empty"
-  zst <"${FIRST[0]}" | head -c 5000 | put_again "${FIRST[0]}"
+  zst <"${FIRST[0]}" >"$SCRATCH/object"
+  head -c 5000 "$SCRATCH/object" | put_again "${FIRST[0]}"
   check --deep < <(s3ls "$ROOT/")
   finds content "${FIRST[0]}"
-  head -c 500000 "${FIRST[0]}" | zst | put_again "${FIRST[0]}"
+  head -c 500000 "${FIRST[0]}" | zst >"$SCRATCH/object"
+  put_again "${FIRST[0]}" <"$SCRATCH/object"
   check --deep < <(s3ls "$ROOT/")
   finds size "${FIRST[0]}"
 }
