@@ -15,8 +15,8 @@ struct SampleLog {
   var bytes: [UInt8] = []
   let start: LSN
   var previous = LSN.invalid
-  /// Where each record begins, and its length.
-  var records: [(start: LSN, length: Int)] = []
+  /// Where each record begins and ends.
+  var records: [(start: LSN, end: LSN)] = []
 
   /// Begins at the segment of that number.
   init(from number: UInt64 = 1) {
@@ -42,7 +42,7 @@ struct SampleLog {
     crc.update(head.span)
     appendAcrossPages(head + Self.little(crc.value) + body)
     previous = at
-    records.append((at, 24 + length))
+    records.append((at, position))
     return at
   }
 

@@ -30,21 +30,11 @@ import WAL
     for sectors in 1..<90 {
       let cut = cut(bytes, sectors * 512)
       let tail = tail(cut, log)
-      let whole = log.records.filter { end(of: $0) <= log.start + sectors * 512 }
+      let whole = log.records.filter { $0.end <= log.start + sectors * 512 }
       #expect(tail.lastRecord == whole.last?.start, "\(sectors)")
       #expect(!tail.isDamaged, "\(sectors)")
       #expect(tail.end <= log.start + sectors * 512)
     }
-  }
-
-  /// Where a record ends, with the headers of the pages that it goes over.
-  private func end(of record: (start: LSN, length: Int)) -> LSN {
-    var (at, left) = (Int(record.start.rawValue), record.length)
-    while left > 8192 - at % 8192 {
-      left -= 8192 - at % 8192
-      at = at / 8192 * 8192 + 8192 + 24
-    }
-    return LSN(rawValue: UInt64(at + left))
   }
 
   @Test func damageInTheMiddleIsNoEnd() {
@@ -68,12 +58,13 @@ import WAL
     let crossing = log.append(60_000)
     log.append(100)
     let segments = log.segments
+    let first = segments[0]
     let alone = tail(segments[1], log, 1)
     #expect(!alone.isDamaged)
     #expect(alone.lastRecord == log.records.last?.start)
 
     // Behind the rest, nothing is whole: the rest is kept.
-    let restEnd = end(of: (crossing, 60_024)) - log.segment(1).start
+    let restEnd = log.records[log.records.count - 2].end - log.segment(1).start
     var bytes = cut(segments[1], (restEnd + 7) / 8 * 8)
     let kept = tail(bytes, log, 1)
     #expect(kept.end - log.segment(1).start == (restEnd + 7) / 8 * 8)
@@ -83,7 +74,7 @@ import WAL
     bytes[20_000] ^= 4
     #expect(tail(bytes, log, 1).end == kept.end)
     let checked = SegmentTail(
-      of: bytes.span, as: log.segment(1), after: segments[0].span, as: log.segment(0),
+      of: bytes.span, as: log.segment(1), after: first.span, as: log.segment(0),
       systemIdentifier: SampleLog.system, history: history)
     #expect(checked.fault?.position == crossing)
     #expect(checked.lastRecord == log.records[log.records.count - 3].start)
@@ -94,10 +85,11 @@ import WAL
     var log = SampleLog()
     while log.bytes.count < (1 << 20) + 100_000 { log.append(7000) }
     let segments = log.segments
+    let last = segments[1]
     var before = segments[0]
     before[100_000] ^= 1
     let tail = SegmentTail(
-      of: segments[1].span, as: log.segment(1), after: before.span, as: log.segment(0),
+      of: last.span, as: log.segment(1), after: before.span, as: log.segment(0),
       systemIdentifier: SampleLog.system, history: history)
     #expect(!tail.isDamaged)
     #expect(tail.lastRecord == log.records.last?.start)
@@ -112,8 +104,9 @@ import WAL
   @Test func anotherSystemsSegmentIsDamage() {
     var log = SampleLog()
     log.append(100)
+    let bytes = log.segments[0]
     let tail = SegmentTail(
-      of: log.segments[0].span, as: log.segment(0), systemIdentifier: 1, history: history)
+      of: bytes.span, as: log.segment(0), systemIdentifier: 1, history: history)
     #expect(tail.isDamaged && tail.fault?.kind == .system && tail.end == log.start)
   }
 }

@@ -12,7 +12,7 @@ struct WALInventory {
 
   /// Files whose places among the others depend on a size that is not known yet.
   private struct Waiting {
-    var files: [(name: WALFileName, place: WALPlace)] = []
+    var files: [(name: WALFileName, place: WALPlace, isEmpty: Bool)] = []
     var attempts = 0
   }
 
@@ -77,7 +77,7 @@ struct WALInventory {
     let size = segmentSize ?? size.flatMap { SegmentSize(bytes: $0) }
     if clusters[system] == nil, let size { try open(system, size) }
     if clusters[system] == nil {
-      waiting[system, default: Waiting()].files.append((name, place))
+      waiting[system, default: Waiting()].files.append((name, place, bytes == 0))
       return try lookForSize(system, name, place)
     }
     insert(name, at: place, of: system)
@@ -106,8 +106,9 @@ struct WALInventory {
   /// Now that the size is known, what waited for it finds its place.
   private mutating func open(_ system: String, _ size: SegmentSize) throws {
     clusters[system] = ClusterWAL(of: system.isEmpty ? nil : system, segmentSize: size)
-    for (name, place) in waiting.removeValue(forKey: system)?.files ?? [] {
+    for (name, place, isEmpty) in waiting.removeValue(forKey: system)?.files ?? [] {
       insert(name, at: place, of: system)
+      if isEmpty { noteSize(name, system, "it is empty") }
     }
   }
 
@@ -120,7 +121,7 @@ struct WALInventory {
   /// All records were read; throws when there are segments of a size that nothing told.
   mutating func finish() throws {
     for (system, waiting) in waiting.sorted(by: { $0.key < $1.key }) {
-      for (name, place) in waiting.files where clusters[system] == nil {
+      for (name, place, _) in waiting.files where clusters[system] == nil {
         if case .partial = name, let header = try header(of: name, at: place) {
           try open(system, header.segmentSize)
         }
