@@ -5,7 +5,8 @@
 # server NAME OPTION…: makes or starts the cluster; the PG… variables then lead there, and PGDATA to its files.
 server() {
   local exports
-  exports=$("$SUPPORT/postgres" start "$SCRATCH/postgres-$1" --version "${SLUICE_PG_VERSION:-15}" "${@:2}" 3>&-) || return
+  exports=$("$SUPPORT/postgres" start "$SCRATCH/postgres-$1" --version "${SLUICE_PG_VERSION:-15}" "${@:2}" 3>&-) ||
+    return
   eval "$exports"
   PGDATA=$(<"$SCRATCH/postgres-$1/home")/data
 }
@@ -18,7 +19,7 @@ remove_server() { "$SUPPORT/postgres" remove "$SCRATCH/postgres-$1"; }
 clone() {
   local from=$PGDATA name=$1
   shift
-  "$SUPPORT/postgres" run "$SCRATCH/postgres-$server" pg_basebackup -D "$from/../clone" -X fetch -c fast --no-sync \
+  "$SUPPORT/postgres" run "$SCRATCH/postgres-$server" pg_basebackup -D "$from/../clone" -X stream -c fast --no-sync \
     -h "$PGHOST" -p "$PGPORT" -U postgres
   server "$name" --from "$from/../clone" --signal standby "$@"
   rm -rf "$from/../clone"
@@ -98,8 +99,8 @@ assert_same_directories() {
     cmp "$theirs/$name" "$ours/$name" || fail "$name is not what pg_receivewal has"
   done
   for name in $(names_in "$ours"); do
-    [[ -e $theirs/$name ]] && continue
-    [[ $name == *.partial ]] && cmp --quiet --bytes "$(stat -c %s "$ours/$name")" "$ours/$name" /dev/zero ||
-      fail "pg_receivewal has no $name"
+    if [[ -e $theirs/$name ]]; then continue; fi
+    [[ $name == *.partial ]] || fail "pg_receivewal has no $name"
+    cmp --bytes "$(stat -c %s "$ours/$name")" "$ours/$name" /dev/zero || fail "pg_receivewal has no $name"
   done
 }

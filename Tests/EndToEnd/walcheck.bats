@@ -319,7 +319,7 @@ PY
   check --deep --decrypt 'base64 -d' <"$SCRATCH/listing"
   is_clean
   agrees_with_the_server "$WORK"
-  check --initdb --wal-segsize=1MiB <"$SCRATCH/listing"
+  check --segment-size 1MiB <"$SCRATCH/listing"
   assert_status 1
   check <"$SCRATCH/listing"
   assert_status 65
@@ -383,7 +383,7 @@ PY
   assert_status 65
   check "$SCRATCH/nowhere"
   assert_status 78
-  for words in 'one two' '--keep most' '--initdb --wal-segsize=3MiB' '--jobs 0' '--system-identifier x'; do
+  for words in 'one two' '--keep most' '--segment-size 3MiB' '--jobs 0' '--system-identifier x'; do
     # shellcheck disable=SC2086  # several words
     check $words </dev/null
     assert_status 64

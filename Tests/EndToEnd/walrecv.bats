@@ -1,7 +1,7 @@
 # walrecv against real servers: the cases of PostgreSQL's 020_pg_receivewal.pl, what it writes and says, and what it
 # does where directory, slot and server do not fit together.
 
-# shellcheck disable=SC2016,SC2030,SC2031  # tests are subshells; jq programs are in single quotes
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154  # subshells, jq's quotes, what `run` and others set
 load support
 load servers
 
@@ -18,18 +18,23 @@ teardown() {
   if [[ -n ${receiver:-} ]]; then kill -KILL "$receiver"; fi
   # The WAL that one test's slot keeps is another one's that must be gone.
   server main
+  sql "alter system reset max_slot_wal_keep_size"
+  sql "select pg_reload_conf()" >/dev/null
   eventually 10 eval '[[ $(sql "select count(*) from pg_replication_slots where active") == 0 ]]'
   sql "select pg_drop_replication_slot(slot_name) from pg_replication_slots" >/dev/null
 }
 
 slot() { sql "select $1 from pg_replication_slots where slot_name = '$2'"; }
 
-make_slot() { sql "select pg_create_physical_replication_slot('$1', true)" >/dev/null; }
+# Its WAL begins in the present segment.
+make_slot() {
+  sql checkpoint
+  sql "select pg_create_physical_replication_slot('$1', true)" >/dev/null
+}
 
 # Makes the server throw away what no slot keeps.
 forget_wal() {
-  local i
-  for i in 1 2 3 4 5 6; do switch_wal; done
+  for _ in 1 2 3 4 5 6; do switch_wal; done
   sql checkpoint
   switch_wal
   sql checkpoint
@@ -217,7 +222,6 @@ check_endings() {
 
 @test "a segment's record has these members in this order" {
   make_slot s
-  start=$(sql "select '0/' || to_hex(x'$(sql "select substr(pg_walfile_name(pg_current_wal_lsn()), 19)")'::int * 1048576)")
   name=$(sql "select pg_walfile_name(pg_current_wal_insert_lsn())")
   switch_wal
   end=$(position)
@@ -225,9 +229,10 @@ check_endings() {
   receive --slot s --endpos "$end" --no-loop
   system=$(sql "select system_identifier from pg_control_system()")
   number=$((16#${name:8:8}${name:18:6}))
-  expected=$(printf '{"type":"segment","timeline":1,"segment":"%s","start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
-    "$name" $((number << 20)) $(((number + 1) << 20)) "$WAL/$name" $((1 << 20)) "$system")
-  assert_equal "$(record_of segment <(printf '%s\n' "$output") | head -n 1)" "$expected"
+  expected=$(printf '"start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
+    $((number << 20)) $(((number + 1) << 20)) "$WAL/$name" $((1 << 20)) "$system")
+  assert_equal "$(record_of segment <(printf '%s\n' "$output") | head -n 1)" \
+    '{"type":"segment","timeline":1,"segment":"'"$name"'",'"$expected"
 }
 
 @test "the start record says where, why, and what slot and server say" {
@@ -236,7 +241,7 @@ check_endings() {
   emit
   receive --slot s --endpos "$end" --no-loop
   assert_equal "$(head -n 1 <<<"$output" | jq -r 'keys_unsorted | join(" ")')" \
-    "type state timeline start_lsn slot restart_lsn server_timeline server_lsn system_identifier at"
+    "type state timeline start_lsn slot restart_lsn server_timeline server_lsn system_identifier detail at"
 }
 
 @test "--emit-existing begins with the complete segments that are there" {
@@ -340,10 +345,10 @@ check_endings() {
   assert_same_file "$WAL/00000002.history" "$PGDATA/pg_wal/00000002.history"
   assert_as_on_server
   branch=$(cut -f 2 "$WAL/00000002.history")
-  assert_equal "$(record_of timeline)" "$(printf \
-    '{"type":"timeline","timeline":2,"segment":"00000002.history","start_lsn":"%s","path":"%s","bytes":%d,"system_identifier":"%s"}' \
-    "$branch" "$WAL/00000002.history" "$(stat -c %s "$WAL/00000002.history")" \
-    "$(sql "select system_identifier from pg_control_system()")")"
+  expected=$(printf '"start_lsn":"%s","path":"%s","bytes":%d,"system_identifier":"%s"}' "$branch" \
+    "$WAL/00000002.history" "$(stat -c %s "$WAL/00000002.history")" \
+    "$(sql "select system_identifier from pg_control_system()")")
+  assert_equal "$(record_of timeline)" '{"type":"timeline","timeline":2,"segment":"00000002.history",'"$expected"
   remove_server standby
 }
 
@@ -404,8 +409,6 @@ assert_goes_on() {
   forget_wal
   assert_equal "$(slot wal_status s)" lost
   assert_refuses behind "--on-gap=mark" --slot s
-  sql "alter system reset max_slot_wal_keep_size"
-  sql "select pg_reload_conf()" >/dev/null
   assert_goes_on --on-gap=mark
   assert_equal "$(record_of gap | jq -r .reason)" behind
   assert_equal "$(slot wal_status s)" reserved
@@ -429,12 +432,11 @@ assert_goes_on() {
   start_receiver --slot s
   eventually 10 has_flushed walrecv
   switch_wal
-  eventually 10 eval '[[ -n $(segments) ]]'
+  emit
+  eventually 10 has_flushed walrecv
   before=$(cd "$WAL" && sha256sum ./* | sort)
   remove_server anew
   server anew "${options[@]}"
-  status=0
-  timeout 30 tail --pid="$receiver" -f /dev/null
   wait_receiver
   assert_status 78
   grep -q "made anew" "$WORK/messages"
@@ -445,14 +447,10 @@ assert_goes_on() {
 
 @test "a clone that was promoted before the directory's end: diverged, 78, and --on-gap=mark sets aside" {
   make_slot s
-  receive --slot s --endpos "$(position)" --no-loop &
-  receiver=$!
   clone promoted
   sql "select pg_promote()" >/dev/null
-  clone_log=$PGDATA/../log
+  log=$PGDATA/../log
   server main
-  wait "$receiver"
-  receiver=
   switch_wal
   switch_wal
   end=$(position)
@@ -461,19 +459,13 @@ assert_goes_on() {
   assert_status 0
   server promoted
   assert_refuses diverged "left that timeline at" --slot s
-  count=$(segments | wc -l)
   assert_goes_on --on-gap=mark
   assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason] | join(" ")')" "1 2 diverged"
-  [[ -n $(names_in "$WAL" -name '*.diverged-*') ]]
+  assert_equal "$(names_in "$WAL" -name '*.diverged-*' | wc -l)" 3
   assert_equal "$(names_in "$WAL" -name '*.history')" 00000002.history
-  ! grep -q 'not in this server.s history' "$clone_log"
-  # And from now on it is an ordinary directory.
-  receive --slot s --endpos "$(position)" --no-loop &
-  receiver=$!
-  sleep 0.3
-  emit
-  wait "$receiver"
-  receiver=
-  assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" "" || true
+  run ! grep "not in this server's history" "$log"
+  # From now on it is a directory like any other.
+  assert_goes_on
+  assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming
   remove_server promoted
 }

@@ -227,11 +227,12 @@ public final class WALStream: @unchecked Sendable {
     if weStopped {
       while try receive({ _, _ in }) != .end { _ = try wait(milliseconds: 1000) }
     }
-    var end = End.shutdown
+    var (end, failure) = (End.shutdown, PostgresError?.none)
     while true {
       try connection.connection.waitForInput { unsafe PQisBusy(handle) == 0 }
       guard let result = unsafe PQgetResult(handle) else {
         _ = unsafe PQsetnonblocking(handle, 0)
+        if let failure { throw failure }
         return end
       }
       switch unsafe PQresultStatus(result) {
@@ -241,8 +242,9 @@ public final class WALStream: @unchecked Sendable {
       case PGRES_TUPLES_OK: end = try Self.timeline(unsafe Rows(handle: result))
       case PGRES_COMMAND_OK: unsafe PQclear(result)
       default:
-        defer { unsafe PQclear(result) }
-        throw unsafe PostgresError(result: result)
+        // All the same the connection may be good for another command.
+        if failure == nil { failure = unsafe PostgresError(result: result) }
+        unsafe PQclear(result)
       }
     }
   }

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Filter
+internal import JSON
 internal import Posix
 internal import Postgres
 
@@ -54,10 +55,11 @@ extension Receiver {
 
   /// Has the server send from where the directory ends, or, if told to, from behind a gap.
   ///
-  /// Returns where that is; the stream runs.
+  /// Returns where that is, and the record that says so, nil when it is known already; the stream
+  /// runs.
   func begin(
     _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords
-  ) throws -> StartPoint {
+  ) throws -> (StartPoint, Record?) {
     let local = try local()
     let start = StartPoint.reconcile(local, remote, size)
     switch start.state {
@@ -66,18 +68,14 @@ extension Receiver {
       throw Failure(
         .configuration, start.detail ?? "",
         hint: "A cluster made anew needs a directory and a slot of its own.")
-    case .diverged: return try goOn(behind: start, stream, remote, records)
+    case .diverged: return (try goOn(behind: start, stream, remote, records), nil)
     case .fresh, .resuming, .behind: break
     }
     do { try open(stream, at: start, records) } catch let error as PostgresError {
       guard Self.isGone(error) else { throw error }
-      let detail = "the server no longer has the WAL from \(start.position) on: \(error.message)"
-      let behind = StartPoint(
-        state: .behind, timeline: start.timeline, position: start.position, detail: detail)
-      return try goOn(behind: behind, stream, remote, records)
+      return (try goOn(behind: start.lost(error.message), stream, remote, records), nil)
     }
-    try queue.add(records.start(start, remote, slot: options.slot))
-    return start
+    return (start, records.start(start, remote, slot: options.slot))
   }
 
   private func open(
@@ -88,7 +86,7 @@ extension Receiver {
   }
 
   /// True if the server has removed the WAL that we asked for, or given up the slot.
-  private static func isGone(_ error: PostgresError) -> Bool {
+  static func isGone(_ error: PostgresError) -> Bool {
     if error.sqlState == "58P01" { return true }
     let words = error.message + (error.detail ?? "")
     return error.sqlState == "55000" && ["invalidated", "no longer"].contains { words.holds($0) }

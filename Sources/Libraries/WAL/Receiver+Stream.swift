@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Filter
+internal import JSON
 internal import Posix
 internal import Postgres
 
@@ -20,7 +21,7 @@ extension Receiver {
     let remote = try remote(stream)
     var intervals = StatusReporter.Intervals(server: try reportInterval(stream))
     if options.reportsStatus { intervals.records = max(options.statusMilliseconds, 100) }
-    let start = try begin(stream, remote, records)
+    var (start, announcement) = try begin(stream, remote, records)
     var reporter = StatusReporter(stream, intervals)
     let queue = queue
     try reporter.start(CommitClock(directory: options.directory, size: size)) {
@@ -32,7 +33,7 @@ extension Receiver {
     var writer = SegmentWriter(timeline: start.timeline, start: start.position, size: size)
     while true {
       let outcome: Outcome
-      do { outcome = try pump(stream, &writer, records, &pause) } catch {
+      do { outcome = try pump(stream, &writer, records, &announcement, &pause) } catch {
         try leave(stream, &writer, after: error)
         throw error
       }
@@ -42,21 +43,29 @@ extension Receiver {
         _ = try stream.finish()
         return
       }
-      guard case .timeline(let next, let position) = try stream.finish() else {
-        throw Failure(.unavailable, "the server ended the stream")
+      do { writer = try follow(stream, from: writer.timeline, writer.written, records) } catch let
+        error as PostgresError where Self.isGone(error) && announcement != nil
+      {
+        start = try goOn(behind: start.lost(error.message), stream, remote, records)
+        announcement = nil
+        writer = SegmentWriter(timeline: start.timeline, start: start.position, size: size)
       }
-      writer = try follow(to: next, at: position, from: writer.timeline, writer.written)
-      try fetchHistory(of: next, stream, records)
-      try stream.start(slot: options.slot, timeline: next, from: writer.written)
     }
   }
 
   /// Takes all that has arrived, makes it durable, says so, waits for more.
+  ///
+  /// `announcement` is written, and gone, once the server has sent something: until then it may
+  /// still say that it has not got what was asked for.
   private func pump(
     _ stream: WALStream, _ writer: inout SegmentWriter, _ records: ReceiverRecords,
-    _ pause: inout Int64
+    _ announcement: inout Record?, _ pause: inout Int64
   ) throws -> Outcome {
     var (confirmed, lastSync) = (LSN.invalid, Clock.monotonic())
+    var hasWaited = false
+    func announce(_ announcement: inout Record?) throws {
+      if let record = announcement.take() { try queue.add(record) }
+    }
     func settle(_ writer: inout SegmentWriter) throws {
       try writer.sync()
       try stream.confirm(written: writer.written, flushed: writer.flushed)
@@ -68,6 +77,7 @@ extension Receiver {
       try StopSignal.check()
       let isFarBehind = stream.serverPosition - writer.written >= size.bytes
       let arrival = try stream.receive { position, bytes in
+        try announce(&announcement)
         try writer.append(bytes, at: position, isFarBehind: isFarBehind, in: directory) {
           segment, directory in
           try queue.add(records.segment(segment, path: directory.path(of: segment.name)))
@@ -82,11 +92,14 @@ extension Receiver {
         }
         if writer.written - writer.flushed >= Self.unsyncedBytes { try settle(&writer) }
       case .news:
+        try announce(&announcement)
         if stream.wantsReply { try settle(&writer) }
       case .nothing:
         let mayWait = isFarBehind && Clock.monotonic() - lastSync < Self.catchUpNanoseconds
         if confirmed < writer.written, !mayWait { try settle(&writer) }
-        _ = try stream.wait(milliseconds: confirmed < writer.written ? 50 : 1000)
+        // A server that has nothing to send says nothing.
+        if hasWaited { try announce(&announcement) }
+        hasWaited = try !stream.wait(milliseconds: confirmed < writer.written ? 50 : 1000)
       case .end:
         try writer.sync()
         // A server that is shut down does not listen any more; at a timeline's end it does.
@@ -109,10 +122,13 @@ extension Receiver {
     try? stream.stop()
   }
 
-  /// The writer for the timeline that the server goes on with.
+  /// The writer for the timeline that the server goes on with, once it sends that.
   private func follow(
-    to next: UInt32, at position: LSN, from timeline: UInt32, _ written: LSN
+    _ stream: WALStream, from timeline: UInt32, _ written: LSN, _ records: ReceiverRecords
   ) throws -> SegmentWriter {
+    guard case .timeline(let next, let position) = try stream.finish() else {
+      throw Failure(.unavailable, "the server ended the stream")
+    }
     guard next > timeline, position <= written else {
       throw Failure(
         .badInput,
@@ -120,6 +136,8 @@ extension Receiver {
           + "up to \(written)")
     }
     let segment = Segment(timeline: next, holding: position, size: size)
+    try fetchHistory(of: next, stream, records)
+    try stream.start(slot: options.slot, timeline: next, from: segment.start)
     return SegmentWriter(timeline: next, start: segment.start, size: size)
   }
 

@@ -29,6 +29,10 @@ public struct Receiver: ~Copyable {
     try queue.start()
     do { try receive() } catch let error as SystemError where error.isInterrupt {
       // A stop signal is the ordinary end of a receiver, as it is of pg_receivewal.
+    } catch {
+      // The last record may say what the matter is.
+      try? queue.close(waitingSeconds: 2)
+      throw error
     }
     try queue.close(waitingSeconds: 2)
   }

@@ -81,6 +81,13 @@ struct StartPoint: Equatable {
     return start(.resuming, nil)
   }
 
+  /// The same place, when the server has not got what follows it; `message` is what it says.
+  func lost(_ message: String) -> StartPoint {
+    StartPoint(
+      state: .behind, timeline: timeline, position: position,
+      detail: "the server no longer has the WAL from \(position) on: \(message)")
+  }
+
   /// From the slot on, or else from where the server is.
   static func fresh(_ remote: Remote, _ size: SegmentSize) -> StartPoint {
     let position = remote.slot?.restart ?? remote.system.position
