@@ -46,8 +46,11 @@ struct Spool: Sendable {
 
   /// Runs `body` while nobody else fetches that segment; nil at once when somebody does.
   func hold<T>(_ number: UInt64, _ body: () throws -> T) throws -> T? {
-    let offset = 1 + Int64(truncatingIfNeeded: number & 0xFFFF_FFFF_FFFF)
-    return try ByteLock.hold(path("lock"), at: offset, body)
+    try ByteLock.hold(path("lock"), at: Self.lockByte(of: number), body)
+  }
+
+  private static func lockByte(of number: UInt64) -> Int64 {
+    1 + Int64(truncatingIfNeeded: number & 0xFFFF_FFFF_FFFF)
   }
 
   /// Runs `body` as the one process that fetches ahead; nil at once when there is one.
