@@ -242,7 +242,7 @@ forge() {
   rm -rf data
   restore --from "$BASE" --target-time "$between"
   assert_equal "$(jq -r .backup <<<"$output")" whole
-  assert_equal "$(setting_of "$WORK/data" recovery_target_time)" "${between/T/ }"
+  assert_equal "$(setting_of "$WORK/data" recovery_target_time)" "${between:0:10} ${between:11:15} +00"
   rm -rf data
   restore --from "$BASE" --target-lsn "$at"
   assert_equal "$(jq -r .backup <<<"$output")" whole

@@ -73,7 +73,10 @@ descendant() {
 has_descendant() { [[ -n $(descendant "$1" "$2") ]]; }
 
 # kill_descendant PID NAME: -9, as soon as it is there.
-kill_descendant() {
-  eventually 20 has_descendant "$1" "$2"
-  kill -KILL "$(descendant "$1" "$2" | head -n 1)"
+kill_descendant() { eventually 20 strike "$1" "$2"; }
+
+strike() {
+  local pid
+  pid=$(descendant "$1" "$2" | head -n 1)
+  [[ -n $pid ]] && kill -KILL "$pid" 2>/dev/null
 }
