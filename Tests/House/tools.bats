@@ -23,6 +23,12 @@ exits() {
   ((status == code)) || printf '%s: exit %d, expected %d\n' "$*" "$status" "$code"
 }
 
+# fails_with NAME CODE: what the tool ends with where others end with the code. PostgreSQL reads walfetch's status in its
+# own way: 1 to 125 would end a recovery.
+fails_with() {
+  if [[ $1 == walfetch ]]; then echo 255; else echo "$2"; fi
+}
+
 wrote() { [[ -s $BATS_TEST_TMPDIR/$1 ]]; }
 
 @test "there are tools to look at" {
@@ -66,7 +72,7 @@ answers_version() {
 @test "--version names the tool and a number" { each tools answers_version; }
 
 refuses_unknown_option() {
-  exits 64 "$1" --no-such-option
+  exits "$(fails_with "$1" 64)" "$1" --no-such-option
   ! wrote out || echo "$1 --no-such-option writes to standard output"
   grep -q "^$1: error: .*no-such-option" "$BATS_TEST_TMPDIR/err" || echo "$1 does not name the unknown option"
   grep -q '^hint: \|: hint: ' "$BATS_TEST_TMPDIR/err" || echo "$1 gives no hint"
@@ -76,7 +82,7 @@ refuses_unknown_option() {
 notices_full_disk() {
   local status=0
   "$1" --help >/dev/full 2>/dev/null || status=$?
-  ((status == 74)) || echo "$1 --help >/dev/full: exit $status, expected 74"
+  ((status == $(fails_with "$1" 74))) || echo "$1 --help >/dev/full: exit $status"
 }
 @test "output that cannot be written is an error" { each tools notices_full_disk; }
 
@@ -84,7 +90,7 @@ notices_full_disk() {
 survives_closed_streams() {
   local status=0
   "$1" --help >&- 2>/dev/null || status=$?
-  ((status == 74)) || echo "$1 --help >&-: exit $status, expected 74"
+  ((status == $(fails_with "$1" 74))) || echo "$1 --help >&-: exit $status"
 }
 @test "closed standard output is an error" { each tools survives_closed_streams; }
 

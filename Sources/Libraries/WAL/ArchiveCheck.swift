@@ -63,7 +63,10 @@ public struct ArchiveCheck: ~Copyable {
   public mutating func finish() throws -> ExitCode {
     try inventory.finish()
     try writeNotes()
-    for (_, cluster) in inventory.clusters.sorted(by: { $0.key < $1.key }) { try check(cluster) }
+    let clusters = inventory.clusters.sorted { $0.key < $1.key }.map(\.value)
+    for cluster in clusters { try check(cluster) }
+    // A name may be mistyped: where nothing is, nothing was proven.
+    if clusters.allSatisfy({ $0.isEmpty }) { try log.write(WALVerdict("there are no segments")) }
     try log.flush()
     return log.worst
   }
@@ -96,7 +99,7 @@ public struct ArchiveCheck: ~Copyable {
       var isIntact = !isDamaged(chain, cluster)
       for verdict in findings.flatMap(\.verdicts) {
         if verdict.timeline == chain.timeline { isIntact = false }
-        failing.insert(verdict.timeline)
+        if let timeline = verdict.timeline { failing.insert(timeline) }
         let place = "\(verdict.segment ?? "") \(verdict.position?.description ?? "")"
         if seen.insert(place).inserted { try write([verdict], of: cluster) }
       }

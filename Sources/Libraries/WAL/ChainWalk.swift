@@ -43,11 +43,13 @@ struct ChainWalk {
   }
 
   mutating func run() throws -> ChainFindings {
-    for number in part.whole ?? 1...0 {
-      try StopSignal.check()
-      try takeWhole(number)
-      for timeline in part.branches[number + 1] ?? [] {
-        try look(into: cluster.segment(timeline, number + 1))
+    if let whole = part.whole {
+      for number in whole {
+        try StopSignal.check()
+        try takeWhole(number)
+        for timeline in part.branches[number + 1] ?? [] {
+          try look(into: cluster.segment(timeline, number + 1))
+        }
       }
     }
     if let whole = part.whole, part.goesOn {

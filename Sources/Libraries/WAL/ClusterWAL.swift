@@ -64,6 +64,9 @@ struct ClusterWAL {
     Segment(timeline: timeline, number: number, size: size)
   }
 
+  /// True if there is no segment, whole or not.
+  var isEmpty: Bool { timelines.values.allSatisfy(\.isEmpty) }
+
   /// The timelines in order; those from before come first.
   var order: [UInt32] { timelines.keys.sorted() }
 

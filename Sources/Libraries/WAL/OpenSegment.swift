@@ -39,22 +39,19 @@ struct OpenSegment: ~Copyable {
   ) throws -> Bool {
     let size = try file.size()
     if size == segment.size.bytes { return false }
-    guard size < segment.size.bytes, try isBlank(file, size) else {
+    // Zeros are what a process leaves that is killed while it gives a new file its size.
+    var zeros = 0
+    while zeros < size, size < segment.size.bytes {
+      let bytes = try file.read(count: min(1 << 20, size - zeros), at: zeros)
+      guard !bytes.isEmpty, bytes.span.isZero else { break }
+      zeros += bytes.count
+    }
+    guard zeros == size else {
       throw Failure(
         .badInput, "\"\(file.path)\" has \(size) bytes instead of \(segment.size.bytes)",
         hint: "Move it away; its segment will be received again.")
     }
     try prepare(file, segment.size, preparation)
-    return true
-  }
-
-  /// True for what a process leaves that is killed while it gives a new file its size.
-  private static func isBlank(
-    _ file: borrowing PreallocatedFile, _ size: Int
-  ) throws(SystemError) -> Bool {
-    for offset in stride(from: 0, to: size, by: 1 << 20) {
-      guard try file.read(count: 1 << 20, at: offset).span.isZero else { return false }
-    }
     return true
   }
 

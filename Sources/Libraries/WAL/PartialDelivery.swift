@@ -130,8 +130,8 @@ private final class TailFile {
   }
 
   private func takeBlocks(_ length: Int) throws {
-    guard length > 0, !isEmpty else { return }
-    if measure == nil { try begin() }
+    guard length > 0 else { return }
+    if measure == nil, !isEmpty { try begin() }
     // A copy of its own, because what is borrowed from `self` cannot change it.
     let blocks = Array(rest.prefix(length))
     measure?.tail.take(blocks.span)

@@ -61,9 +61,9 @@ struct SegmentReader: Sendable {
       location, concurrency: 1, rangeBytes: Self.rangeBytes, store: options,
       shared: try sharedStore(for: location))
     if let filter {
-      try filter.run(feed: { input in
-        _ = try get.run { try input.writeAll($0) }
-      }) { try content.take($0) }
+      try filter.run(
+        feed: { input in _ = try get.run { try input.writeAll($0) } },
+        take: { try content.take($0) })
     } else {
       _ = try get.run { try content.take($0) }
     }

@@ -46,7 +46,8 @@ struct Spool: Sendable {
 
   /// Runs `body` while nobody else fetches that segment; nil at once when somebody does.
   func hold<T>(_ number: UInt64, _ body: () throws -> T) throws -> T? {
-    try ByteLock.hold(path("lock"), at: Int64(truncatingIfNeeded: number & 1 << 60 - 1) + 1, body)
+    let offset = 1 + Int64(truncatingIfNeeded: number & 0xFFFF_FFFF_FFFF)
+    return try ByteLock.hold(path("lock"), at: offset, body)
   }
 
   /// Runs `body` as the one process that fetches ahead; nil at once when there is one.

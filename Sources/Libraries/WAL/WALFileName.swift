@@ -35,6 +35,14 @@ public enum WALFileName: Hashable, Sendable {
     }
   }
 
+  /// True for a complete or a partial segment.
+  var isSegment: Bool {
+    switch self {
+    case .segment, .partial: true
+    case .history, .backupLabel: false
+    }
+  }
+
   /// The name itself.
   public var text: String {
     switch self {

@@ -169,7 +169,7 @@ struct WALInventory {
     guard let cluster = clusters[system], name.isSegment else {
       return insert(name, at: place, of: system)
     }
-    guard let segment = name.digits.flatMap({ Segment($0, size: cluster.size) }) else {
+    guard let segment = name.segmentName.flatMap({ Segment($0, size: cluster.size) }) else {
       return insert(name, at: place, of: system)
     }
     let bytes = Int(try FileFacts.of(place.description(of: name))?.size ?? 0)
@@ -217,27 +217,9 @@ struct WALInventory {
   ) {
     var verdict = WALVerdict(kind, name, detail)
     verdict.system = system.isEmpty ? nil : system
-    if let size = clusters[system]?.size, let digits = name.digits {
+    if let size = clusters[system]?.size, let digits = name.segmentName {
       verdict.position = Segment(digits, size: size)?.start
     }
     verdicts.append(verdict)
-  }
-}
-
-extension WALFileName {
-  /// A segment, whole or not.
-  var isSegment: Bool {
-    switch self {
-    case .segment, .partial: true
-    default: false
-    }
-  }
-
-  /// The digits of a segment's name; nil for a history.
-  var digits: SegmentName? {
-    switch self {
-    case .segment(let digits), .partial(let digits), .backupLabel(let digits, _): digits
-    case .history: nil
-    }
   }
 }

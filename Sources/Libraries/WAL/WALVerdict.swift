@@ -18,7 +18,8 @@ struct WALVerdict: Sendable {
 
   let kind: Kind
   var system: String?
-  var timeline: UInt32
+  /// Nil where it is of nothing in particular.
+  var timeline: UInt32?
   /// The name of the file.
   var segment: String?
   var position: LSN?
@@ -42,6 +43,9 @@ struct WALVerdict: Sendable {
     (timeline, segment) = (file.timeline, file.text)
     (self.position, self.detail) = (position, detail)
   }
+
+  /// That something is missing of which not even a name is known.
+  init(_ detail: String) { (kind, self.detail) = (.missing, detail) }
 
   var record: Record {
     var record = Record(type: "verdict")

@@ -1,0 +1,342 @@
+# wal-archive and wal-archive-one: receiving goes on whatever the store does, and what is received arrives.
+
+# shellcheck disable=SC2016,SC2030,SC2031  # inner shells expand; each test is a subshell
+
+load support
+load recovering
+
+setup_file() {
+  start_postgres --own --setting wal_keep_size=2GB
+  start_store --own
+  make_ground
+  export SLUICE_RETRIES=1 SLUICE_TIMEOUT=5s
+}
+
+teardown_file() {
+  clear_ground
+  stop_servers
+}
+
+setup() {
+  enter_work
+  SLOT=slot$BATS_TEST_NUMBER
+  PREFIX=$BATS_TEST_NUMBER/wal
+  STORE=s3://$BUCKET/$PREFIX
+  system=$(psql -XAtd replication=true -c IDENTIFY_SYSTEM | cut -d '|' -f 1)
+  data=$(sql 'show data_directory')
+  archiver=
+}
+
+teardown() {
+  if [[ -n ${archiver:-} ]]; then kill "$archiver" 2>/dev/null || true; fi
+  psql -XAtqc "select pg_terminate_backend(active_pid) from pg_replication_slots where active" >/dev/null
+  eventually 20 eval '[[ -z $(sql "select 1 from pg_replication_slots where active") ]]'
+  sql "select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots" >/dev/null
+  stop_faults
+}
+
+start_archiver() {
+  wal-archive --store "$STORE" --directory "$WORK/wal" --slot "$SLOT" "$@" >>out 2>>err 3>&- 4>&- &
+  archiver=$!
+  eventually 20 eval '[[ -n $(sql "select 1 from pg_stat_replication where state = '"'streaming'"'") ]]'
+}
+
+# stop_archiver STATUS
+stop_archiver() {
+  local status=0
+  kill "$archiver"
+  wait "$archiver" || status=$?
+  archiver=
+  assert_equal "$status" "$1" "status of wal-archive"
+}
+
+# Finishes so many segments, each with a commit in it; prints the name of the last.
+finish_segments() {
+  local last
+  for _ in $(seq "$1"); do
+    last=$(sql "select pg_walfile_name(pg_current_wal_lsn())")
+    psql -XAtqc "create table if not exists commits (n serial)" -c "insert into commits default values" -c "select pg_switch_wal()" \
+      >/dev/null 2>&1
+  done
+  echo "$last"
+}
+
+stored() { s3ls "$STORE/" | jq -r .key | sed 's,.*/,,' | sort; }
+
+is_stored() { object_exists "$PREFIX/$system/00000001/$1.zst"; }
+
+# What is stored under the names has the bytes that the server has.
+assert_stored_as_served() {
+  local name
+  for name in $(stored | sed -n 's/^\([0-9A-F]\{24\}\)\.zst$/\1/p'); do
+    s3 GET "/$BUCKET/$PREFIX/$system/00000001/$name.zst" | zst -d | cmp - "$data/pg_wal/$name" || fail "$name differs"
+  done
+}
+
+# From the first to the last that is stored, none lacks.
+assert_no_gap() {
+  local names
+  names=$(stored | sed -n 's/^.\{16\}\([0-9A-F]\{8\}\)\.zst$/\1/p')
+  assert_equal "$(wc -l <<<"$names")" $((16#$(tail -n 1 <<<"$names") - 16#$(head -n 1 <<<"$names") + 1)) "segments stored"
+}
+
+# record NAME PATH, as walrecv writes it.
+record() {
+  jq -nc --arg name "$1" --arg path "$2" --arg system "$system" '{type: "segment", timeline: 1, segment: $name,
+    start_lsn: "0/1000000", end_lsn: "0/2000000", path: $path, bytes: 16777216, system_identifier: $system}'
+}
+
+one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
+
+@test "segments arrive as they were, with what they are, and leave the directory" {
+  start_archiver --receive-options '--status-records --status-interval=1s'
+  last=$(finish_segments 3)
+  eventually 30 is_stored "$last"
+  eventually 10 eval '[[ $(ls wal | wc -l) == 1 ]]'
+  head=$(s3 --show headers HEAD "/$BUCKET/$PREFIX/$system/00000001/$last.zst" | tr '[:upper:]' '[:lower:]' | tr -d '\r')
+  start=$((16#${last:16} * 16777216))
+  for member in "segment_size: 16777216" "system_identifier: $system" "timeline: 1" \
+    "start_lsn: 0/$(printf %x $start)" "end_lsn: 0/$(printf %x $((start + 16777216)))"; do
+    grep -qF "x-amz-meta-$member" <<<"$head" || fail "the object's metadata lacks $member: $head"
+  done
+  stop_archiver 0
+  assert_stored_as_served
+  assert_no_gap
+  assert_equal "$(jq -r .type out | sort -u | xargs)" "object start status"
+  assert_equal "$(jq -r 'select(.type == "object") | .segment' out | sort)" "$(stored | sed 's/.zst$//')"
+}
+
+@test "a store that is gone for a while delays nothing but itself" {
+  port=${STORE_URL##*:}
+  start_archiver
+  "$SUPPORT/s3-$STORE_KIND" stop "$SCRATCH/store-own"
+  for _ in 1 2 3; do
+    finish_segments 2
+    at=$(sql 'select pg_current_wal_flush_lsn()')
+    # What the server knows to be durable elsewhere moves on.
+    eventually 15 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+  done
+  eventually 15 eval '[[ $(ls wal | grep -c "^.\{24\}$") == 6 ]]'
+  eventually 15 grep -q 'it is tried again' err
+  "$SUPPORT/s3-$STORE_KIND" start "$SCRATCH/store-own" "$port" >/dev/null
+  eventually 60 eval '[[ $(ls wal | grep -c "^.\{24\}$") == 0 ]]'
+  stop_archiver 0
+  assert_stored_as_served
+  assert_no_gap
+  [[ $(stored | wc -l) -ge 6 ]]
+}
+
+@test "whatever is killed, nothing is lost, and a restart completes" {
+  start_faults 'PUT . * delay@0.7'
+  for victim in walrecv tail xargs s3put zst main; do
+    start_archiver --workers 3
+    finish_segments 3 >/dev/null
+    eventually 20 has_descendant "$archiver" s3put
+    case $victim in
+    main) kill -KILL "$archiver" ;;
+    *) kill_descendant "$archiver" "$victim" ;;
+    esac
+    finish_segments 1 >/dev/null
+    if [[ $victim != @(main|walrecv) ]]; then
+      at=$(sql 'select pg_current_wal_flush_lsn()')
+      eventually 15 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+      kill "$archiver"
+    fi
+    wait "$archiver" || true
+    archiver=
+    # What it started ends with it.
+    eventually 20 eval '[[ -z $(sql "select 1 from pg_replication_slots where active") ]]'
+  done
+  stop_faults
+  start_archiver
+  last=$(finish_segments 1)
+  eventually 60 eval '[[ $(ls wal | grep -c "^.\{24\}$") == 0 ]]'
+  eventually 10 is_stored "$last"
+  stop_archiver 0
+  assert_stored_as_served
+  assert_no_gap
+}
+
+@test "shipping that was interrupted begins again by itself" {
+  start_archiver
+  kill_descendant "$archiver" xargs
+  last=$(finish_segments 2)
+  eventually 30 is_stored "$last"
+  grep -q 'begins again' err
+  stop_archiver 0
+  assert_no_gap
+}
+
+@test "W2: a partial segment and a temporary history are neither shipped nor removed" {
+  mkdir wal
+  name=$(finish_segments 1)
+  cp "$data/pg_wal/$name" "wal/$name.partial"
+  cp "$data/pg_wal/$name" "wal/$name"
+  printf '1\t0/3000000\tx\n' | tee wal/00000002.history.tmp >wal/00000002.history
+  run --separate-stderr wal-archive --no-receive --store "$STORE" --directory wal
+  assert_status 0
+  assert_equal "$(stored | xargs)" "$name.zst 00000002.history.zst"
+  # The receiver looks at the histories, too.
+  assert_equal "$(find wal -type f -printf '%f\n' | sort | xargs)" "$name.partial 00000002.history 00000002.history.tmp"
+  run --separate-stderr wal-archive --no-receive --store "$STORE" --directory wal
+  assert_status 0
+}
+
+@test "W2: the open segment is shipped now and then and at the end, and stays until it is complete" {
+  start_archiver --ship-partial --partial-interval 1s
+  finish_segments 1 >/dev/null
+  sql "insert into commits default values"
+  open=$(sql "select pg_walfile_name(pg_current_wal_lsn())")
+  eventually 20 is_stored "$open.partial"
+  [[ -e wal/$open.partial ]]
+  before=$(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$open.partial.zst" | sha256sum)
+  sql "insert into commits default values"
+  eventually 20 eval '[[ $(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$open.partial.zst" | sha256sum) != "$before" ]]'
+  finish_segments 1 >/dev/null
+  eventually 20 is_stored "$open"
+  eventually 20 eval '! is_stored "$open.partial"'
+  sql "insert into commits default values"
+  open=$(sql "select pg_walfile_name(pg_current_wal_lsn())")
+  at=$(sql 'select pg_current_wal_flush_lsn()')
+  eventually 15 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+  stop_archiver 0
+  # What there was at the end is there to its last byte.
+  s3 GET "/$BUCKET/$PREFIX/$system/00000001/$open.partial.zst" | zst -d | cmp - "wal/$open.partial"
+}
+
+@test "the same bytes once more are fine, other bytes are 1, and both are kept" {
+  name=$(finish_segments 1)
+  cp "$data/pg_wal/$name" segment
+  record "$name" "$WORK/segment" >record
+  one <record
+  assert_status 0
+  [[ ! -e segment ]]
+  # Compressed otherwise, its object is another one, and it is still the same segment.
+  for options in '' '--level=1' '--encrypt=openssl enc -aes-256-ctr -pbkdf2 -pass pass:x'; do
+    cp "$data/pg_wal/$name" segment
+    one ${options:+"$options"} <record
+    assert_status 0
+    [[ ! -e segment ]] || fail "it is still there"
+  done
+  before=$(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$name.zst" | sha256sum)
+  cp "$data/pg_wal/$name" segment
+  printf x | dd of=segment bs=1 seek=5000 conv=notrunc status=none
+  one <record
+  assert_status 1
+  assert_stderr_has 'other bytes'
+  [[ -e segment ]]
+  assert_equal "$(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$name.zst" | sha256sum)" "$before"
+}
+
+@test "the same question where the store knows no checksums: it is read" {
+  STORE=file://$WORK/store
+  name=$(finish_segments 1)
+  record "$name" "$WORK/segment" >record
+  openssl='openssl enc -aes-256-ctr -pbkdf2 -pass pass:x'
+  cp "$data/pg_wal/$name" segment
+  one --encrypt "$openssl" <record
+  assert_status 0
+  cp "$data/pg_wal/$name" segment
+  one --encrypt "$openssl" --decrypt "$openssl -d" <record
+  assert_status 0
+  [[ ! -e segment ]]
+  cp "$data/pg_wal/$name" segment
+  one --encrypt "$openssl" <record
+  assert_status 1
+  assert_stderr_has '--decrypt'
+  printf x | dd of=segment bs=1 seek=5000 conv=notrunc status=none
+  one --encrypt "$openssl" --decrypt "$openssl -d" <record
+  assert_status 1
+  [[ -e segment ]]
+}
+
+@test "W3: a file is not removed before its copy is durable under its name" {
+  STORE=file://$WORK/store
+  name=$(finish_segments 1)
+  record "$name" "$WORK/segment" >record
+  cp "$data/pg_wal/$name" segment
+  for fault in write:store:1:ENOSPC fsync:store:1:EIO rename:store:1:EIO fsync:store:2:EIO write:store:1:KILL rename:store:1:KILL; do
+    run --separate-stderr inject_fault "$fault" wal-archive-one --store "$STORE" <record
+    [[ $status != 0 ]] || fail "exit 0 with $fault"
+    [[ -e segment ]] || fail "removed with $fault"
+    rm -rf store
+  done
+  one <record
+  assert_status 0
+  [[ ! -e segment ]]
+  zst -d <"store/$system/00000001/$name.zst" | cmp - "$data/pg_wal/$name"
+}
+
+@test "an object that is not what was sent keeps the file here" {
+  name=$(finish_segments 1)
+  record "$name" "$WORK/segment" >record
+  cp "$data/pg_wal/$name" segment
+  # The answer to the upload is good, and then nobody finds it.
+  start_faults 'PUT . * delay@0.01' 'HEAD . 1 500' 'HEAD . * close'
+  one <record
+  [[ $status != 0 ]]
+  [[ -e segment ]]
+  stop_faults
+  one <record
+  assert_status 0
+  [[ ! -e segment ]]
+}
+
+@test "a file that is neither here nor there is reported: 65" {
+  record 000000010000000000000001 "$WORK/nothing" >record
+  one <record
+  assert_status 65
+  name=$(finish_segments 1)
+  record "$name" "$WORK/segment" >record
+  cp "$data/pg_wal/$name" segment
+  one <record
+  one <record
+  assert_status 0
+  one <<<'{"type":"segment","segment":"../../x","path":"/etc/passwd","system_identifier":"1"}'
+  assert_status 65
+}
+
+@test "W12: a segment costs few requests" {
+  name=$(finish_segments 1)
+  record "$name" "$WORK/segment" >record
+  cp "$data/pg_wal/$name" segment
+  start_faults
+  one <record
+  assert_status 0
+  requests=$(wc -l <"$FAULT_LOG")
+  [[ $requests -le 4 ]] || fail "$requests requests: $(jq -c '[.method, .target]' "$FAULT_LOG")"
+  assert_equal "$(jq -r .method "$FAULT_LOG" | grep -c DELETE)" 0
+}
+
+@test "without a server what is here is shipped all the same" {
+  mkdir wal
+  name=$(finish_segments 1)
+  cp "$data/pg_wal/$name" wal/
+  run --separate-stderr env PGPORT=1 wal-archive --store "$STORE" --directory wal --slot none
+  assert_status 69
+  assert_equal "$(stored)" "$name.zst"
+}
+
+@test "a crash of the primary loses no commit that was received: the store alone restores it" {
+  base=s3://$BUCKET/crash
+  # A cluster of its own, since it will not come back.
+  mkdir second
+  eval "$("$SUPPORT/postgres" start "$WORK/second")"
+  start_archiver --ship-partial --partial-interval 1h
+  base-backup --store "$base" >/dev/null 2>&1
+  PGDATABASE=postgres
+  last=$(finish_segments 2)
+  for _ in $(seq 50); do sql "insert into commits default values"; done
+  at=$(sql 'select pg_current_wal_flush_lsn()')
+  eventually 15 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+  home=$PGHOST
+  "$SUPPORT/postgres" stop "$WORK/second"
+  eventually 30 eval '[[ $(ls wal | grep -c "^.\{24\}$") == 0 ]]'
+  stop_archiver 0
+  rm -rf wal
+  PATH=$home/bin:$PATH run --separate-stderr wal-drill --from "$base" --wal "$STORE" --query 'select count(*) from commits'
+  "$SUPPORT/postgres" remove "$WORK/second"
+  eval "$("$SUPPORT/postgres" start "$SCRATCH/postgres-own")"
+  assert_status 0
+  assert_equal "$(jq -r .query_result <<<"$output")" 52
+}
