@@ -35,11 +35,11 @@ extension Receiver {
     return try stream.connection.slot(name)
   }
 
-  /// What the directory says.
-  func local() throws -> StartPoint.Local? {
+  /// What the directory says to a server with that history.
+  func local(_ history: TimelineHistory) throws -> StartPoint.Local? {
     let content = try directory.content(size)
     for oddity in content.oddities { message.warning(oddity) }
-    guard let newest = content.newest else { return nil }
+    guard let newest = content.newest(in: history) else { return nil }
     let name = newest.segment.name + (newest.isPartial ? ".partial" : "")
     var local = StartPoint.Local(
       segment: newest.segment, isPartial: newest.isPartial, usedEnd: newest.segment.end)
@@ -60,7 +60,7 @@ extension Receiver {
   func begin(
     _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords
   ) throws -> (StartPoint, Record?) {
-    let local = try local()
+    let local = try local(remote.history)
     let start = StartPoint.reconcile(local, remote, size)
     switch start.state {
     case .otherSystem:

@@ -17,12 +17,36 @@ struct WALDirectory: ~Copyable {
     /// Files with the name of a segment that cannot be one, and why.
     var oddities: [String] = []
 
-    /// The newest one: what a receiver goes on from.
+    /// The newest one.
     ///
     /// The highest position wins, then the highest timeline, then complete before partial: the
     /// order of pg_receivewal.
     var newest: (segment: Segment, isPartial: Bool)? {
-      switch (complete.last, partial.last) {
+      Self.newer(complete.last, partial.last)
+    }
+
+    /// What a receiver goes on from, where the server's history is `history`.
+    ///
+    /// That is the newest one, but for one case: a record that the server never finished may have
+    /// reached behind the place where its timeline was left. Whoever has followed to a later one
+    /// of the server's timelines goes on there.
+    func newest(in history: TimelineHistory) -> (segment: Segment, isPartial: Bool)? {
+      guard let newest else { return nil }
+      let next = newest.isPartial ? newest.segment.start : newest.segment.end
+      let timeline = newest.segment.timeline
+      guard let end = history.end(of: timeline), next > end else { return newest }
+      let isFollower = { (other: Segment) -> Bool in
+        other.timeline > timeline && history.includes(other.timeline)
+      }
+      let follower = Self.newer(
+        complete.last(where: isFollower), partial.last(where: isFollower))
+      return follower ?? newest
+    }
+
+    private static func newer(
+      _ whole: Segment?, _ part: Segment?
+    ) -> (segment: Segment, isPartial: Bool)? {
+      switch (whole, part) {
       case (let whole?, let part?):
         return WALDirectory.precedes(whole, part) ? (part, true) : (whole, false)
       case (let whole?, nil): return (whole, false)
