@@ -1,3 +1,5 @@
+internal import Posix
+
 /// A connection to the server's process that sends WAL.
 public struct ReplicationConnection: ~Copyable {
   let connection: Connection
@@ -81,7 +83,13 @@ public struct ReplicationConnection: ~Copyable {
       let list = words.joined(separator: ", ")
       sql += serverVersion >= 150_000 ? " (\(list))" : " \(list)"
     }
-    _ = try rows(sql)
+    do { _ = try rows(sql) } catch let error as PostgresError
+      where options.isFailover && error.sqlState?.hasPrefix("42601") == true
+    {
+      throw Failure(
+        .configuration, "the server makes no physical slot that standbys carry over",
+        detail: error.message, hint: "Leave --failover away.")
+    }
   }
 
   public borrowing func dropSlot(_ name: String) throws {
