@@ -34,13 +34,15 @@ is_received() {
     where application_name = 'pg_receivewal'") == t ]]
 }
 
-server() { "$SUPPORT/postgres" "$1" "$SCRATCH/postgres-own"; }
+stop_server() { "$SUPPORT/postgres" stop "$SCRATCH/postgres-own"; }
+
+restart_server() { "$SUPPORT/postgres" start "$SCRATCH/postgres-own" --version "${SLUICE_PG_VERSION:-15}" >/dev/null; }
 
 # The server dies and comes back; with standby as first word it comes back as one.
 crash_server() {
-  server stop
+  stop_server
   if [[ ${1:-} == standby ]]; then as_postgres touch "$PGHOST/data/standby.signal"; fi
-  server start >/dev/null
+  restart_server
 }
 
 as_postgres() {
@@ -114,13 +116,13 @@ tear() {
   sql "select pg_logical_emit_message(true, 'x', repeat('0123456789abcdef', $(segment_bytes) / 14))" >/dev/null
   last=$(sql "select pg_walfile_name(pg_current_wal_lsn())")
   [[ $last > $first ]]
-  server stop
+  stop_server
   # What a slot keeps of segments ahead goes too.
   find "$PGHOST/data/pg_wal" -maxdepth 1 -name '????????????????????????' | while read -r file; do
     [[ ${file##*/} == "$first" || ${file##*/} < "$first" ]] || rm "$file"
   done
   if [[ ${1:-} == standby ]]; then as_postgres touch "$PGHOST/data/standby.signal"; fi
-  server start >/dev/null
+  restart_server
   if [[ ${1:-} == standby ]]; then sql "select pg_promote()" >/dev/null; fi
   start_receiving "$RECEIVED"
 }
