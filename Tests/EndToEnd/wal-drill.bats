@@ -1,0 +1,116 @@
+# wal-drill: recoveries rehearsed from a real store, and what becomes of them when the archive is not whole.
+
+# shellcheck disable=SC2016,SC2030,SC2031  # inner shells expand; each test is a subshell
+
+load support
+load recovering
+
+setup_file() {
+  start_postgres --own --setting wal_keep_size=1GB
+  start_store
+  make_ground
+  mkdir "$GROUND/scratch" "$GROUND/space"
+  chmod 755 "$GROUND/scratch"
+  own "$GROUND/space"
+  export BASE=s3://$BUCKET/base ARCHIVE=s3://$BUCKET/wal SLUICE_SCRATCH=$GROUND/scratch
+  sql "create tablespace apart location '$GROUND/space'"
+  sql "create table kept tablespace apart as select i from generate_series(1, 1000) i"
+  walrecv --create-slot --reserve-wal --slot drill
+  base-backup --store "$BASE" --label first --spool "$GROUND/spool" >/dev/null 2>&1
+  for _ in 1 2 3; do
+    psql -XAtqc "insert into kept select 1 from generate_series(1, 10)" -c "select pg_switch_wal()" >/dev/null
+  done
+  sql "insert into kept select 1 from generate_series(1, 5)"
+  ship
+  system=$(psql -XAtd replication=true -c IDENTIFY_SYSTEM | cut -d '|' -f 1)
+  export system
+}
+
+teardown_file() {
+  clear_ground
+  stop_servers
+}
+
+setup() { enter_work; }
+
+# Everything that the server has written until now comes into the archive.
+ship() {
+  local at
+  wal-archive --store "$ARCHIVE" --directory "$GROUND/wal" --slot drill --ship-partial >/dev/null 2>"$GROUND/err" 3>&- 4>&- &
+  at=$(sql 'select pg_current_wal_flush_lsn()')
+  eventually 20 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+  kill $!
+  wait $!
+}
+
+drill() { run --separate-stderr wal-drill --from "$BASE" --wal "$ARCHIVE" "$@"; }
+
+# Neither files nor a server.
+assert_nothing_left() {
+  assert_equal "$(ls -A "$GROUND/scratch")" "" "what is left of the drill"
+  assert_equal "$(pgrep -fc "$GROUND/scratch")" 0 "processes of the drill"
+}
+
+@test "the record says what was reached, how much would be lost and how long it took" {
+  before=$(s3ls "s3://$BUCKET/" | jq -r '.key + .etag' | sha256sum)
+  drill --query 'select count(*) from kept'"" --dbname "$PGDATABASE"
+  assert_status 0
+  assert_equal "$(jq -c 'keys_unsorted' <<<"$output")" \
+    '["type","backup","system_identifier","timeline","reached_lsn","last_commit_at","rpo_ms","rto_ms","restore_ms","replay_ms","started_at","query_result"]'
+  assert_equal "$(jq -c '[.type, .backup, .system_identifier, .timeline, .query_result]' <<<"$output")" \
+    "[\"drill\",\"first\",\"$system\",1,\"1035\"]"
+  assert_equal "$(jq -c '[.rto_ms == .restore_ms + .replay_ms, .rpo_ms > 0, .rpo_ms < 600000]' <<<"$output")" "[true,true,true]"
+  assert_nothing_left
+  # It only reads.
+  assert_equal "$(s3ls "s3://$BUCKET/" | jq -r '.key + .etag' | sha256sum)" "$before" "what the store has"
+}
+
+@test "what was committed and received is there, and no more is lost than was not" {
+  sql "insert into kept select 1 from generate_series(1, 7)"
+  drill --query 'select count(*) from kept' --dbname "$PGDATABASE"
+  assert_equal "$(jq -r .query_result <<<"$output")" 1035
+  ship
+  drill --query 'select count(*) from kept' --dbname "$PGDATABASE"
+  assert_equal "$(jq -r .query_result <<<"$output")" 1042
+}
+
+@test "an archive that does not make the backup consistent: 65, and nothing is left" {
+  run --separate-stderr wal-drill --from "$BASE" --wal "s3://$BUCKET/empty" --fetch-options "--allow-empty-archive --retry-for=1s"
+  assert_status 65
+  assert_output ""
+  assert_stderr_has 'did not get to the end'
+  assert_nothing_left
+}
+
+@test "a store that goes away in the middle: no success, and nothing is left" {
+  start_faults "GET 0000000100000000 * 503"
+  drill --fetch-options '--retry-for=1s' --replay-timeout 15s
+  stop_faults
+  [[ $status != 0 ]]
+  assert_output ""
+  assert_nothing_left
+}
+
+@test "a query that fails: 65; wrong usage: 64; no backup: 1" {
+  drill --query 'select nonsense'
+  assert_status 65
+  assert_nothing_left
+  run --separate-stderr wal-drill --from "$BASE"
+  assert_status 64
+  drill --replay-timeout soon
+  assert_status 64
+  drill --backup none
+  assert_status 1
+  assert_nothing_left
+}
+
+@test "SIGTERM ends it: 143, and nothing is left" {
+  wal-drill --from "$BASE" --wal "$ARCHIVE" --query 'select pg_sleep(60)' >out 2>err 3>&- 4>&- &
+  job=$!
+  eventually 60 has_descendant "$job" psql
+  kill "$job"
+  status=0
+  wait "$job" || status=$?
+  assert_equal "$status" 143
+  eventually 10 eval '[[ -z $(ls -A "$GROUND/scratch") ]]'
+}
