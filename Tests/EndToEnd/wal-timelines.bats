@@ -5,19 +5,27 @@
 load support
 load servers
 
+setup_file() {
+  server first --initdb --wal-segsize=1 --setting wal_keep_size=256MB --setting autovacuum=off \
+    --setting wal_retrieve_retry_interval=100ms
+}
+
 setup() {
   enter_work
   THEIRS=$WORK/theirs
   mkdir "$THEIRS"
   server=first
-  server first --initdb --wal-segsize=1 --setting wal_keep_size=256MB --setting autovacuum=off
+  # Where a test has killed it, it recovers.
+  server first
   clone second --setting primary_conninfo="host=$PGHOST port=$PGPORT user=postgres"
 }
 
 teardown() {
   stop_both KILL
-  remove_server first
   remove_server second
+  server first
+  eventually 10 eval '[[ $(sql "select count(*) from pg_replication_slots where active") == 0 ]]'
+  sql "select pg_drop_replication_slot(slot_name) from pg_replication_slots" >/dev/null
 }
 
 start_both() {
