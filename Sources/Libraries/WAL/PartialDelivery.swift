@@ -6,7 +6,8 @@ internal import Postgres
 /// Delivers what is valid of a segment that was never completed, filled up with zeros.
 ///
 /// There may be a tail in a local directory and one in the archive; the one that goes further is
-/// taken. Only tails of the very timeline that was asked for are looked at.
+/// taken. Only tails of the very timeline that was asked for are looked at. One that cannot be
+/// read may go further than any other, and without it none is delivered.
 struct PartialDelivery {
   private let fetch: WALFetch
   private let name: WALFileName
@@ -16,9 +17,9 @@ struct PartialDelivery {
     name = .partial(digits)
   }
 
-  /// Nil when there is none, or nothing in it.
+  /// Nil when there is none, or nothing in it, and no complete segment either.
   func run() throws -> Delivered? {
-    var damage: (any Error)?
+    var damage: (any Diagnosable)?
     var best: (path: String, tail: Tail)?
     for directory in fetch.options.directories {
       do {
@@ -27,16 +28,25 @@ struct PartialDelivery {
         if best.map({ $0.tail.end < tail.end }) ?? true { best = (path, tail) }
       } catch let error as any Diagnosable {
         try StopSignal.check()
-        fetch.message.warning(error.message + (error.detail.map { ": \($0)" } ?? ""))
         damage = damage ?? error
       }
     }
-    if let tail = try deliverFromArchive(beyond: best?.tail.end ?? .invalid) {
-      return tell(tail, fetch.archive.url(of: name))
+    let archived = try measureArchived()
+    // A receiver may have completed it since it was asked for, and what was found is then too short, or gone.
+    if let whole = try fetch.deliverWhole() { return whole }
+    if let damage { throw Self.refusal(damage) }
+    if let archived, best.map({ $0.tail.end < archived.end }) ?? true {
+      return tell(try deliverArchived(), fetch.archive.url(of: name))
     }
     if let best { return tell(try deliver(best.path), best.path) }
-    if let damage { throw damage }
     return nil
+  }
+
+  private static func refusal(_ damage: any Diagnosable) -> Failure {
+    Failure(
+      damage.exitCode, damage.message, detail: damage.detail,
+      hint: damage.hint
+        ?? "It may go further than what else there is; moved away, it does not count any more.")
   }
 
   private func tell(_ tail: Tail, _ source: String) -> Delivered {
@@ -57,18 +67,26 @@ struct PartialDelivery {
 
   /// Nil when there is no file or nothing in it.
   private func measure(_ path: String) throws -> Tail? {
-    guard try FileFacts.of(path) != nil else { return nil }
     let tail = TailFile(check(path), nil)
-    try Self.read(path, tail)
+    do { try Self.read(path, tail) } catch let error as SystemError where error.isMissing {
+      return nil
+    }
     return try tail.finish()
   }
 
   private func deliver(_ path: String) throws -> Tail {
     let tail = TailFile(check(path), try DurableFile(fetch.destination))
-    try Self.read(path, tail)
+    do { try Self.read(path, tail) } catch let error as SystemError where error.isMissing {
+      throw wentAway(path)
+    }
     guard let found = try tail.finish() else { throw check(path).failure("it was emptied") }
     try tail.publish(found)
     return found
+  }
+
+  /// Worth another try, because a receiver completes it.
+  private func wentAway(_ source: String) -> Failure {
+    Failure(.temporary, "\"\(source)\" went away while it was read")
   }
 
   private static func read(_ path: String, _ tail: TailFile) throws {
@@ -81,13 +99,18 @@ struct PartialDelivery {
     }
   }
 
-  /// Nil when that of the archive goes no further than `end`.
-  private func deliverFromArchive(beyond end: LSN) throws -> Tail? {
-    let tail = TailFile(
-      check(fetch.archive.url(of: name)), try DurableFile(fetch.destination))
-    guard try fetch.archive.read(name, { try tail.take($0) }), let found = try tail.finish(),
-      found.end > end
-    else { return nil }
+  /// Nil when there is none in the archive or nothing in it.
+  private func measureArchived() throws -> Tail? {
+    let tail = TailFile(check(fetch.archive.url(of: name)), nil)
+    guard try fetch.archive.read(name, { try tail.take($0) }) else { return nil }
+    return try tail.finish()
+  }
+
+  private func deliverArchived() throws -> Tail {
+    let url = fetch.archive.url(of: name)
+    let tail = TailFile(check(url), try DurableFile(fetch.destination))
+    guard try fetch.archive.read(name, { try tail.take($0) }), let found = try tail.finish()
+    else { throw wentAway(url) }
     try tail.publish(found)
     return found
   }

@@ -52,24 +52,44 @@ public struct WALFetch {
 
   /// Nil when the file is proven not to be there.
   private func deliver() throws -> Delivered? {
+    if let size = try deliverWhole() { return size }
+    try archive.proveItIsTheArchive()
+    if options.usesPartial, case .segment(let digits) = name {
+      return try PartialDelivery(self, digits).run()
+    }
+    // A receiver may have finished it while the archive was asked.
+    return try deliverFromDirectories()
+  }
+
+  /// Nil when it is neither in a directory nor in the archive.
+  func deliverWhole() throws -> Delivered? {
+    var damage: (any Error)?
+    do {
+      if let size = try deliverFromDirectories() { return size }
+    } catch let error as any Diagnosable {
+      // The archive may have a good one.
+      try StopSignal.check()
+      damage = error
+    }
+    if let size = try spool?.deliver(self) ?? deliverFromArchive() { return size }
+    // What cannot be read is not absent.
+    if let damage { throw damage }
+    return nil
+  }
+
+  /// Nil when no directory has it; throws when only damaged ones are there.
+  private func deliverFromDirectories() throws -> Delivered? {
     var damage: (any Error)?
     for directory in options.directories {
       do {
         if let size = try deliver(from: directory) { return size }
       } catch let error as any Diagnosable {
         try StopSignal.check()
-        // The archive may have a good one.
         message.warning(error.message + (error.detail.map { ": \($0)" } ?? ""))
         damage = damage ?? error
       }
     }
-    if let size = try spool?.deliver(self) ?? deliverFromArchive() { return size }
-    // What cannot be read is not absent.
     if let damage { throw damage }
-    try archive.proveItIsTheArchive()
-    if options.usesPartial, case .segment(let digits) = name {
-      return try PartialDelivery(self, digits).run()
-    }
     return nil
   }
 
