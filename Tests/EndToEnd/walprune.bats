@@ -112,6 +112,19 @@ archive() {
     "$({ for i in $(seq 1 19); do segment 1 "$i"; done && segment 2 10 && segment 2 11; } | xargs)"
 }
 
+@test "a backup of a standby that began before a promotion keeps the WAL of both timelines" {
+  in_directory 1 1 7
+  printf '1\t0/780000\tpromoted\n' >wal/00000002.history
+  in_directory 2 7 20
+  # It began at 0/500080.
+  backup b 2 5 10
+  jq -c '.stop_lsn = "0/880000"' backups >across
+  mv across backups
+  plan -D wal --keep-last 1
+  assert_status 0
+  assert_equal "$(names)" "$(for i in 1 2 3 4; do segment 1 $i; done | xargs)"
+}
+
 @test "no backup, no history, a gap: nothing is pruned, and the status is 1" {
   in_directory 1 1 40
   plan -D wal --keep-last 1

@@ -190,6 +190,25 @@ extension PrunePlan {
     #expect(try cluster.plan(keepLast: 2).first(1) == 2)
   }
 
+  /// A standby's backup that began before a promotion and ended behind it.
+  @Test func aBackupAcrossAPromotionNeedsTheOldTimelineFromItsStart() throws {
+    var cluster = Cluster()
+    try cluster.segments(1, 1...7, arrived: 50)
+    try cluster.history(2, (1, 7.5))
+    try cluster.segments(2, 7...20)
+    try cluster.backup("a", 1, 2.5, 3.1, at: 40)
+    try cluster.backup("b", 2, 5.5, 9.1, at: 100)
+    let plan = try cluster.plan(keepLast: 1)
+    #expect(plan.labels == ["b"])
+    #expect(plan.first(1) == 5)
+    #expect(plan.first(2) == 5)
+    // One that cannot be restored yet needs it as well.
+    try cluster.backup("c", 2, 6.5, 30.1, at: 200)
+    try cluster.backup("d", 2, 15.5, 16.1, at: 150)
+    #expect(try cluster.plan(keepLast: 1).labels == ["d"])
+    #expect(try cluster.plan(keepLast: 1).first(1) == 6)
+  }
+
   /// W9: names are compared with the timeline as a part of the text.
   ///
   /// The oldest kept backup is on timeline 2. Timeline 1 was not left: its server goes on, and has

@@ -74,7 +74,7 @@ struct BackupChoice {
 
   /// Where the WAL of a timeline begins that somebody needs; nil where nobody needs any.
   func floor(of line: TimelineHistory) -> LSN? {
-    let starts = (kept + pending).filter { Self.mayLead($0, to: line) }.map(\.start)
+    let starts = (kept + pending).filter { mayNeed($0, line) }.map(\.start)
     if let floor = starts.min() { return floor }
     let isAlive = line == newest || inventory.isActive(line.timeline, after: quietSince)
     return isAlive ? .invalid : nil
@@ -113,6 +113,15 @@ struct BackupChoice {
   private static func mayLead(_ backup: BaseBackup, to line: TimelineHistory) -> Bool {
     if backup.timeline == line.timeline { return true }
     return line.end(of: backup.timeline).map { backup.start < $0 } ?? false
+  }
+
+  /// True if replay of the backup may read that timeline.
+  ///
+  /// One made of a standby may end on another timeline than the one it began on.
+  private func mayNeed(_ backup: BaseBackup, _ line: TimelineHistory) -> Bool {
+    if Self.mayLead(backup, to: line) { return true }
+    guard let own = inventory.history(of: backup.timeline) else { return true }
+    return own.end(of: line.timeline).map { backup.start < $0 } ?? false
   }
 
   private static func refusal(_ reason: String) -> Failure {
