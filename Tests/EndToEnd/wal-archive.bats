@@ -85,8 +85,10 @@ assert_no_gap() {
 
 # record NAME PATH: as walrecv writes it.
 record() {
-  jq -nc --arg name "$1" --arg path "$2" --arg system "$system" '{type: "segment", timeline: 1, segment: $name,
-    start_lsn: "0/1000000", end_lsn: "0/2000000", path: $path, bytes: 16777216, system_identifier: $system}'
+  local number=$((16#${1:16:8}))
+  jq -nc --arg name "$1" --arg path "$2" --arg system "$system" --arg start "0/$(printf %X $((number << 24)))" \
+    --arg stop "0/$(printf %X $(((number + 1) << 24)))" '{type: "segment", timeline: 1, segment: $name,
+    start_lsn: $start, end_lsn: $stop, path: $path, bytes: 16777216, system_identifier: $system}'
 }
 
 one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
@@ -297,6 +299,161 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   assert_status 0
   one <<<'{"type":"segment","segment":"../../x","path":"/etc/passwd","system_identifier":"1"}'
   assert_status 65
+}
+
+@test "the file that came under the name while its predecessor was sent is not removed" {
+  name=$(finish_segments 1)
+  record "$name" "$WORK/segment" >wanted
+  cp "$data/pg_wal/$name" segment
+  # As a receiver does that marks a gap: the one is set aside, and another is received.
+  one --encrypt 'mv segment aside && { cat aside && printf x; } >segment && cat' <wanted
+  assert_status 0
+  assert_stderr_has 'not the file any more'
+  [[ -e aside ]]
+  assert_equal "$(stat -c %s segment)" 16777217
+  s3 GET "/$BUCKET/$PREFIX/$system/00000001/$name.zst" | zst -d | cmp - "$data/pg_wal/$name"
+}
+
+@test "a file of another cluster, position or size than its record says is refused: 65, and both are kept" {
+  name=$(finish_segments 1)
+  next=${name:0:16}$(printf %08X $((16#${name:16} + 1)))
+  cp "$data/pg_wal/$name" segment
+  record "$name" "$WORK/segment" >wanted
+  record "$next" "$WORK/segment" >position
+  jq -c '.system_identifier = "7123456789012345678"' wanted >system
+  jq -c '.bytes = 1048576' wanted >size
+  jq -c '.start_lsn = "0/F0000000"' wanted >start
+  for case in position:'begins at' system:'of the system' size:'with segments of' start:'does not begin at'; do
+    one <"${case%%:*}"
+    assert_status 65
+    assert_stderr_has "${case#*:}"
+    [[ -e segment ]] || fail "removed as $case"
+  done
+  head -c 10000000 segment >short
+  record "$name" "$WORK/short" >wanted
+  one <wanted
+  assert_status 65
+  head -c 16777216 /dev/zero >zeros
+  for name in "$name" "$name.partial"; do
+    record "$name" "$WORK/zeros" >wanted
+    one <wanted
+    assert_status 65
+    assert_stderr_has 'does not begin as a segment'
+  done
+  printf '\x02' | dd of=segment bs=1 seek=4 conv=notrunc status=none
+  record "${name%.partial}" "$WORK/segment" >wanted
+  one <wanted
+  assert_status 65
+  assert_stderr_has 'on timeline 2'
+  # A receiver with the wrong directory.
+  mkdir wal && cp "$data/pg_wal/${name%.partial}" "wal/$next"
+  run --separate-stderr wal-archive --no-receive --store "$STORE" --directory wal
+  assert_status 65
+  [[ -e wal/$next ]]
+  assert_equal "$(stored)" ""
+}
+
+@test "a file that is gone is not in the archive because some other one is: 65" {
+  name=$(finish_segments 2)
+  before=${name:0:16}$(printf %08X $((16#${name:16} - 1)))
+  record "$name" "$WORK/nothing" >wanted
+  zst <"$data/pg_wal/$before" | s3put --to "$STORE/$system/00000001/$name.zst" >/dev/null
+  one <wanted
+  assert_status 65
+  assert_stderr_has 'is another file'
+  zst <"$data/pg_wal/$name" | s3put --to "$STORE/$system/00000001/$name.zst" >/dev/null
+  one <wanted
+  assert_status 0
+}
+
+# part BYTES: what was received so far of the segment.
+part() {
+  head -c "$1" "$data/pg_wal/$name" >part
+  truncate -s 16777216 part
+}
+
+assert_archived_is_part() { fetch_partial | cmp - part; }
+
+fetch_partial() { s3get "$STORE/$system/00000001/$name.partial.zst" | bash -c "${DECRYPT:-cat}" | zst -d; }
+
+@test "a partial file in the archive only grows" {
+  name=$(finish_segments 1)
+  record "$name.partial" "$WORK/part" >wanted
+  cipher='openssl enc -aes-256-ctr -pbkdf2 -pass pass:x'
+  for case in "s3://$BUCKET/$PREFIX" "file://$WORK/store" encrypted; do
+    STORE=$case options=() DECRYPT=
+    if [[ $case == encrypted ]]; then
+      STORE=s3://$BUCKET/$PREFIX-encrypted DECRYPT="$cipher -d"
+      options=(--encrypt "$cipher" --decrypt "$DECRYPT")
+    fi
+    for length in 100000 100000 400000; do
+      part $length
+      one "${options[@]}" <wanted
+      assert_status 0
+      assert_archived_is_part
+    done
+    # A second receiver, or one that had to begin again.
+    part 300000
+    one "${options[@]}" <wanted
+    assert_status 1
+    assert_stderr_has 'goes further'
+    part 400000
+    assert_archived_is_part
+    # Other bytes, with more behind them.
+    part 500000
+    printf 'other' | dd of=part bs=1 seek=50000 conv=notrunc status=none
+    one "${options[@]}" <wanted
+    assert_status 65
+    assert_stderr_has 'other bytes'
+    part 400000
+    assert_archived_is_part
+    # A page that was still to come when the next one was read.
+    part 400000
+    head -c 4096 /dev/zero | dd of=part bs=4096 seek=10 conv=notrunc status=none
+    rm -rf store
+    s3rm --yes "$STORE/$system/00000001/$name.partial.zst" >/dev/null || true
+    one "${options[@]}" <wanted
+    assert_status 0
+    part 450000
+    one "${options[@]}" <wanted
+    assert_status 0
+    assert_archived_is_part
+  done
+}
+
+@test "a partial file that cannot be compared is replaced only by the one that shipped it" {
+  name=$(finish_segments 1)
+  record "$name.partial" "$WORK/part" >wanted
+  cipher='openssl enc -aes-256-ctr -pbkdf2 -pass pass:x'
+  DECRYPT="$cipher -d"
+  part 100000
+  one --encrypt "$cipher" <wanted
+  assert_status 0
+  etag=$(jq -r .etag <<<"$output")
+  part 200000
+  one --encrypt "$cipher" <wanted
+  assert_status 65
+  assert_stderr_has '--decrypt'
+  one --encrypt "$cipher" --replaces "$etag" <wanted
+  assert_status 0
+  assert_archived_is_part
+  part 300000
+  one --encrypt "$cipher" --replaces "$etag" <wanted
+  assert_status 65
+}
+
+@test "the open segment is shipped again and again where nothing can be decrypted" {
+  start_archiver --ship-partial --partial-interval 1s --encrypt 'openssl enc -aes-256-ctr -K 00 -iv 00 2>/dev/null'
+  finish_segments 1 >/dev/null
+  sql "insert into commits default values"
+  open=$(sql "select pg_walfile_name(pg_current_wal_lsn())")
+  eventually 20 is_stored "$open.partial"
+  for _ in 1 2; do
+    before=$(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$open.partial.zst" | sha256sum)
+    sql "insert into commits default values"
+    eventually 20 eval '[[ $(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$open.partial.zst" | sha256sum) != "$before" ]]'
+  done
+  stop_archiver 0
 }
 
 @test "W12: a segment costs few requests" {

@@ -500,6 +500,58 @@ records() { "$PGHOST/bin/pg_waldump" "$1" 2>/dev/null | sed 's/^.*tx: /tx: /'; }
   fails_unproven "$SECOND" --use-partial
 }
 
+@test "--use-partial: a tail here that cannot be read may go further than the one in the archive: not delivered" {
+  ARCHIVE=s3://$BUCKET/unread
+  zst <"$WAL/$FIRST" | put "$FIRST"
+  cut_tail 98304 && zst <cut-tail | put "$SECOND.partial"
+  mkdir "local/$SECOND.partial"
+  fails_unproven "$SECOND" --use-partial -D local
+  assert_stderr_has 'hint: '
+  rmdir "local/$SECOND.partial"
+  head -c 16777216 /dev/urandom >"local/$SECOND.partial"
+  fails_unproven "$SECOND" --use-partial -D local
+  cut_tail 294912 && cp cut-tail "local/$SECOND.partial"
+  mv "local/$SECOND.partial" aside
+  ln -s "$SECOND.partial" "local/$SECOND.partial"
+  fails_unproven "$SECOND" --use-partial -D local
+  rm "local/$SECOND.partial"
+  # Moved away it does not count, and the complete segment needs no tail.
+  run --separate-stderr fetch "$SECOND" "$OUT" --use-partial -D local
+  assert_status 0
+  rm "$OUT"
+  mkdir "local/$SECOND.partial"
+  zst <"$WAL/$SECOND" | put "$SECOND"
+  delivers "$SECOND" --use-partial -D local
+}
+
+@test "a segment that is finished while the archive is asked is not absent, and its tail not delivered" {
+  ARCHIVE=s3://$BUCKET/finished
+  zst <"$WAL/$FIRST" | put "$FIRST"
+  for option in --verbose --use-partial; do
+    rm -f local/*
+    cp "$WAL/$SECOND" "local/$SECOND.partial"
+    while_it_asks "$SECOND.zst" "mv 'local/$SECOND.partial' 'local/$SECOND'"
+    delivers "$SECOND" "$option" -D local --timeout 10s
+    stop_faults
+  done
+  # Completed and shipped, while the tail is being looked for: here the tail is read, there it is gone.
+  for tail in none shorter; do
+    rm -f local/*
+    s3rm --yes "$ARCHIVE/$SYSTEM/00000001/$SECOND.zst" >/dev/null || true
+    if [[ $tail == shorter ]]; then cut_tail 98304 && zst <cut-tail | put "$SECOND.partial"; fi
+    zst <"$WAL/$SECOND" >complete
+    while_it_asks "$SECOND.partial.zst" "AWS_ENDPOINT_URL=$STORE_URL put $SECOND <complete"
+    delivers "$SECOND" --use-partial -D local --timeout 10s
+    stop_faults
+  done
+}
+
+# while_it_asks NAME COMMAND: the first request about the name takes two seconds, and the command runs in its midst.
+while_it_asks() {
+  start_faults "* $1 1 delay@2"
+  { sleep 1 && eval "$2"; } 3>&- 4>&- &
+}
+
 # -- PostgreSQL
 
 as_server() {
