@@ -55,7 +55,7 @@ s3verify --manifest /nonexistent/manifest <partitions'
   # shellcheck disable=SC2217  # it only holds the FIFO open
   sleep 300 >"$SCRATCH/silent" 3>&- &
   writer=$!
-  for command in 'zst' 'zst -d' "s3put --to file://$SCRATCH/never" 's3verify' 's3rm' 'pg-attach' 'pg-extract-jsonl' \
+  for command in 'zst' 'zst -d' 'walprune -D . --keep-last 1' "s3put --to file://$SCRATCH/never" 's3verify' 's3rm' 'pg-attach' 'pg-extract-jsonl' \
     'pg-load-jsonl --relation rows'; do
     # shellcheck disable=SC2086  # several words
     $command <"$SCRATCH/silent" >/dev/null 3>&- &

@@ -31,9 +31,9 @@ public struct Pruning {
     backups[backup.systemIdentifier] = others + [backup]
   }
 
-  /// Hands the plan to `print`, a record a file, and returns why of some clusters nothing is pruned.
+  /// Hands the plan to `emit`, a record a file, and returns why of some clusters nothing is pruned.
   public func run(
-    printsBackups: Bool, _ print: (Record) throws -> Void
+    printsBackups: Bool, _ emit: (Record) throws -> Void
   ) throws -> [Failure] {
     guard !backups.isEmpty else {
       return [Failure(.negative, "nothing is pruned: there is no record of a backup")]
@@ -45,8 +45,8 @@ public struct Pruning {
     for (system, backups) in backups.sorted(by: { $0.key < $1.key }) {
       do {
         let plan = try plan(system, backups)
-        if printsBackups { for backup in plan.expired { try print(backup.record) } }
-        try printSegments(plan, system, backups[0].segmentSize, print)
+        if printsBackups { for backup in plan.expired { try emit(backup.record) } }
+        try printSegments(plan, system, backups[0].segmentSize, emit)
       } catch let refusal as Failure where refusal.exitCode == .negative {
         refusals.append(refusal)
       }
@@ -75,13 +75,13 @@ public struct Pruning {
 
   /// Looks at the archive a second time, rather than hold all its names.
   private func printSegments(
-    _ plan: PrunePlan, _ system: String, _ size: SegmentSize, _ print: (Record) throws -> Void
+    _ plan: PrunePlan, _ system: String, _ size: SegmentSize, _ emit: (Record) throws -> Void
   ) throws {
     try visit(system, size) { entry in
       switch entry.name {
       case .segment(let digits), .partial(let digits):
         guard let segment = Segment(digits, size: size), !plan.needs(segment) else { return }
-        try print(entry.record(of: segment))
+        try emit(entry.record(of: segment))
       case .history, .backupLabel: return
       }
     }
