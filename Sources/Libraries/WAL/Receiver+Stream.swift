@@ -190,12 +190,12 @@ extension Receiver {
     throw Restart.whenThereIsRoom
   }
 
-  private func hasRoom() throws(SystemError) -> Bool {
+  private func hasRoom() throws -> Bool {
     try options.minFreeBytes == 0 || directory.freeBytes() >= options.minFreeBytes
   }
 
   /// Returns once there is room.
-  func waitForRoom() throws(SystemError) {
+  func waitForRoom() throws {
     message.warning(
       "receiving pauses: less than \(options.minFreeBytes) bytes are free in "
         + "\"\(options.directory)\"")
