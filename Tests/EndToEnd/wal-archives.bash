@@ -11,7 +11,7 @@ start_wal_server() {
 start_receiving() {
   mkdir -p "$1"
   RECEIVED=$1
-  "$PGHOST/bin/pg_receivewal" --directory "$1" --synchronous --no-loop >>"$SCRATCH/receiver.log" 2>&1 3>&- &
+  "$PGHOST/bin/pg_receivewal" --directory "$1" --synchronous >>"$SCRATCH/receiver.log" 2>&1 3>&- &
   RECEIVER=$!
   eventually 20 is_received
 }

@@ -98,18 +98,21 @@ ends_and_resumes() {
 }
 
 @test "a disk that hangs longer than wal_sender_timeout does not cost the connection" {
-  PGOPTIONS='-c wal_sender_timeout=2s' start_faulty slow fsync:.partial:4:STALL \
-    walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --no-loop
+  export SLUICE_WAIT=$WORK/hangs PGOPTIONS='-c wal_sender_timeout=2s'
+  start_faulty slow fsync:.partial:1+:WAIT walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --no-loop
+  unset PGOPTIONS
   eventually 8 has_flushed "$SLOT"
-  local before after
-  load 200
+  local sender confirmed
+  touch "$WORK/hangs"
+  load 20
+  # What was on its way may still have been confirmed.
   sleep 1
-  before=$(sql "select pid, flush_lsn from pg_stat_replication where application_name = '$SLOT'")
+  read -r sender confirmed < <(sql "select pid, flush_lsn from pg_stat_replication where application_name = '$SLOT'" | tr '|' ' ')
   sleep 4
-  after=$(sql "select pid, flush_lsn from pg_stat_replication where application_name = '$SLOT'")
-  assert_equal "$after" "$before" "process and confirmed position during the stall"
+  assert_equal "$(sql "select pid, flush_lsn from pg_stat_replication where application_name = '$SLOT'")" "$sender|$confirmed"
+  rm "$WORK/hangs"
   eventually 8 has_flushed "$SLOT"
-  assert_equal "$(sql "select pid from pg_stat_replication where application_name = '$SLOT'")" "${before%|*}"
+  assert_equal "$(sql "select pid from pg_stat_replication where application_name = '$SLOT'")" "$sender"
   stop_receiver slow
   holds_all_confirmed "$DIR" "$SLOT"
 }
@@ -186,23 +189,106 @@ gone() { [[ $(sql "select count(*) from pg_stat_replication where application_na
   assert_equal "$status" 69
 }
 
-@test "--min-free: reading pauses while there is no room, and goes on" {
+@test "--min-free: receiving pauses while there is no room, holds up no shutdown, and goes on" {
+  start_receiver before walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver before
   echo 1000000 >"$WORK/free"
   export SLUICE_FREE=$WORK/free
-  PGOPTIONS='-c wal_sender_timeout=2s' start_faulty tight write:nothing:1:EIO \
-    walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --min-free 1GiB --no-loop
+  start_faulty tight write:nothing:1:EIO walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --min-free 1GiB --no-loop
   unset SLUICE_FREE
   eventually 8 grep -q 'receiving pauses' "$WORK/tight.err"
   local before
-  before=$(sql "select flush_lsn from pg_stat_replication where application_name = '$SLOT'")
+  before=$(sql "select restart_lsn from pg_replication_slots where slot_name = '$SLOT'")
   load 2000
-  sleep 3
-  assert_equal "$(sql "select flush_lsn from pg_stat_replication where application_name = '$SLOT'")" "$before"
+  assert_equal "$(sql "select restart_lsn from pg_replication_slots where slot_name = '$SLOT'")" "$before"
+  "$SUPPORT/postgres" stop "$(server_directory postgres --own)" --mode fast 3>&-
+  "$SUPPORT/postgres" start "$(server_directory postgres --own)" >/dev/null 3>&-
   rm "$WORK/free"
   eventually 8 has_flushed "$SLOT"
   grep -q 'receiving goes on' "$WORK/tight.err"
   stop_receiver tight
   holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "a server that vanished without a word is given up, and found again" {
+  PGOPTIONS='-c wal_sender_timeout=2s' start_receiver lonely walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  eventually 8 has_flushed "$SLOT"
+  local sender
+  sender=$(sql "select pid from pg_stat_replication where application_name = '$SLOT'")
+  kill -STOP "$sender"
+  eventually 8 grep -q 'the server has said nothing for 2 s' "$WORK/lonely.err"
+  kill -CONT "$sender"
+  load 100
+  eventually 15 has_flushed "$SLOT"
+  stop_receiver lonely
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "a server that was set back to an earlier state: nothing received is written over, ever" {
+  local server data status=0 used
+  server=$(server_directory postgres --own)
+  data=$(sql 'show data_directory')
+  "$SUPPORT/postgres" stop "$server" --mode fast 3>&-
+  cp -a "$data" "$WORK/snapshot"
+  "$SUPPORT/postgres" start "$server" >/dev/null 3>&-
+  start_receiver good walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  sql "create table acknowledged as select 'acknowledged-commit' || i from generate_series(1, 100) i"
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver good
+  used=$(cat "$DIR"/*.partial | sha256sum)
+  grep -q acknowledged-commit "$DIR"/*.partial
+  "$SUPPORT/postgres" stop "$server" --mode fast 3>&-
+  rm -rf "$data" && mv "$WORK/snapshot" "$data"
+  "$SUPPORT/postgres" start "$server" >/dev/null 3>&-
+  # Beyond what was received, so that positions alone tell nothing.
+  load 3000
+  walrecv -D "$DIR" -S "$SLOT" >"$WORK/out" 2>"$WORK/err" || status=$?
+  assert_equal "$status" 78
+  assert_equal "$(jq -r 'select(.type == "start") | .state' "$WORK/out" | tail -n 1)" diverged
+  assert_equal "$(cat "$DIR"/*.partial | sha256sum)" "$used"
+  # Told to go on, it keeps what was there, and writes down that the histories part.
+  start_receiver marked walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --on-gap mark
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver marked
+  assert_equal "$(jq -r .reason "$DIR/gaps.ndjson" | sort -u)" diverged
+  grep -q acknowledged-commit "$DIR"/*.diverged-*
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "a complete segment that the server has otherwise is noticed, although nothing follows it" {
+  start_receiver good walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  load 500
+  sql 'select pg_switch_wal()' >/dev/null
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver good
+  local complete status=0
+  complete=$(compgen -G "$DIR/????????????????????????" | tail -n 1)
+  # A byte of a record, as another history would have it.
+  printf 'X' | dd of="$complete" bs=1 seek=100000 conv=notrunc status=none
+  walrecv -D "$DIR" -S "$SLOT" >"$WORK/out" 2>"$WORK/err" || status=$?
+  assert_equal "$status" 78
+  [[ $(<"$WORK/err") == *"other WAL than the directory has in ${complete##*/}"* ]]
+}
+
+@test "when all complete segments are moved away, the directory still says where it ends" {
+  start_receiver good walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  load 500
+  sql 'select pg_switch_wal()' >/dev/null
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver good
+  find "$DIR" -name '????????????????????????' -delete
+  assert_equal "$(find "$DIR" -type f | wc -l)" 1
+  # The slot is made anew further on, and the server has removed what lies between.
+  sql "select pg_drop_replication_slot('$SLOT')" >/dev/null
+  local status=0 n
+  for n in 1 2 3; do load 3000 && sql 'select pg_switch_wal(); checkpoint' >/dev/null; done
+  sql "select pg_create_physical_replication_slot('$SLOT', true)" >/dev/null
+  for n in 1 2 3; do sql 'checkpoint' >/dev/null; done
+  walrecv -D "$DIR" -S "$SLOT" --no-loop --endpos "$(sql 'select pg_current_wal_lsn() - 1')" >"$WORK/out" 2>"$WORK/err" || status=$?
+  # Either it was all still there, or it says that it is not; never as if nothing had been.
+  [[ $(jq -r 'select(.type == "start") | .state' "$WORK/out") =~ ^(resuming|behind)$ ]]
+  [[ $status == 0 || $status == 78 ]]
 }
 
 @test "a consumer that does not read its records does not keep commits waiting" {

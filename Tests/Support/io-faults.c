@@ -5,8 +5,8 @@
  *
  * CALL is open, allocate, write, fsync, rename or close (each with its relatives); open counts only where the file may
  * be made. Only calls on paths that contain SUBSTRING count, for a rename the new one. The N-th of them gets the FAULT,
- * an errno's name, KILL or STALL; with "N+" those after it too, as on a full disk. KILL kills the process before the
- * call does anything; STALL holds the call up for 6 seconds, as a disk does that hangs.
+ * an errno's name, KILL or WAIT; with "N+" those after it too, as on a full disk. KILL kills the process before the
+ * call does anything; WAIT holds the call up for as long as the file SLUICE_WAIT is there, as a disk does that hangs.
  *
  *     SLUICE_FREE=FILE
  *
@@ -56,8 +56,8 @@ static int fails(const char *call, const char *path) {
     int count = atomic_fetch_add(&calls, 1) + 1;
     if (count != plan.nth && !(plan.from_there_on && count > plan.nth)) return 0;
     if (strcmp(plan.fault, "KILL") == 0) kill(getpid(), SIGKILL);
-    if (strcmp(plan.fault, "STALL") == 0) {
-        sleep(6);
+    if (strcmp(plan.fault, "WAIT") == 0) {
+        while (access(getenv("SLUICE_WAIT"), F_OK) == 0) usleep(50000);
         return 0;
     }
     errno = fault_errno();

@@ -185,14 +185,19 @@ public final class WALStream: @unchecked Sendable {
     }
   }
 
-  private func sendFeedback(_ state: inout State) throws {
+  /// Tells the server what it was told last, and wants an answer.
+  public func ask() throws {
+    try state.update { state in try sendFeedback(&state, wantsReply: true) }
+  }
+
+  private func sendFeedback(_ state: inout State, wantsReply: Bool = false) throws {
     var message: [UInt8] = [UInt8(ascii: "r")]
     // Nothing is applied here. The server's clock counts from 2000.
     let clock = UInt64(bitPattern: Clock.now() - 946_684_800_000_000)
     for value in [state.written.rawValue, state.flushed.rawValue, 0, clock] {
       unsafe withUnsafeBytes(of: value.bigEndian) { unsafe message.append(contentsOf: $0) }
     }
-    message.append(0)
+    message.append(wantsReply ? 1 : 0)
     let sent = unsafe message.withUnsafeBytes { bytes in
       unsafe PQputCopyData(
         handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))

@@ -2,14 +2,24 @@ internal import Bytes
 internal import Posix
 internal import Postgres
 
+/// The server sent other bytes than those that were received, and perhaps confirmed, before.
+struct Divergence: Error {
+  let segment: Segment
+  /// The first byte that differs.
+  let position: LSN
+}
+
 /// The segment that is being received: `NAME.partial`, of full size from the start.
+///
+/// What it held before is compared with what comes, and never written over with anything else. A
+/// segment that is complete already is only compared.
 struct OpenSegment: ~Copyable {
   let segment: Segment
   private let file: PreallocatedFile
-  /// True if there was no such file of full size.
-  let isNew: Bool
-  /// True once WAL was written to it by us.
-  private(set) var isTouched = false
+  /// True if it has its final name.
+  private let isComplete: Bool
+  /// Behind the last byte that it held when it was opened.
+  private let heldEnd: LSN
 
   /// How a new file gets its size.
   enum Preparation {
@@ -23,12 +33,17 @@ struct OpenSegment: ~Copyable {
   init(
     _ segment: Segment, in directory: borrowing WALDirectory, _ preparation: Preparation
   ) throws {
-    let path = directory.path(of: segment.name + ".partial")
-    let file = try PreallocatedFile(path)
+    let complete = directory.path(of: segment.name)
+    let isComplete = try FileFacts.of(complete)?.size == Int64(segment.size.bytes)
+    let file = try PreallocatedFile(isComplete ? complete : complete + ".partial")
     let isNew = try Self.giveFullSize(file, segment, preparation)
     try file.sync()
     try directory.sync()
-    self.isNew = isNew
+    heldEnd =
+      isNew
+      ? segment.start
+      : isComplete ? segment.end : try directory.usedEnd(ofPartial: segment)
+    self.isComplete = isComplete
     self.segment = segment
     self.file = file
   }
@@ -65,9 +80,22 @@ struct OpenSegment: ~Copyable {
   }
 
   /// Writes WAL that begins at `position`, within this segment.
-  mutating func write(_ bytes: Span<UInt8>, at position: LSN) throws(SystemError) {
-    isTouched = true
-    try file.write(bytes, at: position - segment.start)
+  ///
+  /// Throws a `Divergence` where it differs from what is there, before anything is written.
+  func write(_ bytes: Span<UInt8>, at position: LSN) throws {
+    let held = min(max(0, heldEnd - position), bytes.count)
+    try compare(bytes.extracting(first: held), at: position)
+    guard held < bytes.count else { return }
+    try file.write(
+      bytes.extracting(droppingFirst: held), at: position + held - segment.start)
+  }
+
+  private func compare(_ bytes: Span<UInt8>, at position: LSN) throws {
+    guard !bytes.isEmpty else { return }
+    let held = try file.read(count: bytes.count, at: position - segment.start)
+    if held.span.equals(bytes) { return }
+    let first = held.indices.first { $0 >= bytes.count || held[$0] != bytes[$0] }
+    throw Divergence(segment: segment, position: position + (first ?? held.count))
   }
 
   /// Has the disk begin with what was written from `start` to `end`.
@@ -82,31 +110,14 @@ struct OpenSegment: ~Copyable {
   func sync() throws(SystemError) { try file.syncData() }
 
   /// Gives the full segment its name; that is durable on return.
-  consuming func finish(in directory: borrowing WALDirectory) throws {
+  ///
+  /// Returns false if it had it already.
+  consuming func finish(in directory: borrowing WALDirectory) throws -> Bool {
+    if isComplete { return false }
     try file.sync()
     let path = directory.path(of: segment.name)
-    if try FileFacts.of(path) != nil, try !hasSameBytes(as: path) {
-      throw Failure(
-        .badInput, "\"\(path)\" is there already, with other bytes",
-        detail: "What was received now is in \"\(segment.name).partial\". Both are kept.")
-    }
-    try Directory.rename(directory.path(of: segment.name + ".partial"), to: path)
+    try Directory.rename(path + ".partial", to: path)
     try directory.sync()
-  }
-
-  private func hasSameBytes(as path: String) throws -> Bool {
-    let other = try File(reading: path)
-    guard try other.facts().size == segment.size.bytes else { return false }
-    for offset in stride(from: 0, to: segment.size.bytes, by: 1 << 20) {
-      let theirs = try other.descriptor.read(count: 1 << 20, at: Int64(offset))
-      if try file.read(count: 1 << 20, at: offset) != theirs { return false }
-    }
     return true
-  }
-
-  /// Removes a file that nothing was written to.
-  consuming func discard(in directory: borrowing WALDirectory) throws(SystemError) {
-    try Directory.remove(file: directory.path(of: segment.name + ".partial"))
-    try directory.sync()
   }
 }

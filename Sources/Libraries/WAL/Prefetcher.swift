@@ -41,9 +41,7 @@ public struct Prefetcher: Sendable {
     try spool.cleanUnfinished()
     let work = PrefetchWork()
     var position = start
-    work.aim(
-      at: spool.window(behind: start),
-      present: try spool.clean(keeping: spool.window(behind: start)))
+    work.aim(at: spool.window(behind: start), present: try clean(around: start))
     var group = ThreadGroup()
     defer {
       work.stop()
@@ -56,11 +54,15 @@ public struct Prefetcher: Sendable {
       if work.isBusy { idleSince = Clock.monotonic() }
       guard let next = try spool.position(), next != position else { continue }
       position = next
-      let window = spool.window(behind: next)
-      work.aim(at: window, present: try spool.clean(keeping: window))
+      work.aim(at: spool.window(behind: next), present: try clean(around: next))
     }
     try work.check()
     return position
+  }
+
+  /// What was asked for last stays, too, because it may not have been taken yet.
+  private func clean(around position: Segment) throws -> Set<Segment> {
+    try spool.clean(keeping: [position] + spool.window(behind: position))
   }
 
   /// What each thread does.

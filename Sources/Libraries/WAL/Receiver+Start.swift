@@ -36,8 +36,9 @@ extension Receiver {
   }
 
   /// What the directory says to a server with that history.
-  func local(_ history: TimelineHistory) throws -> StartPoint.Local? {
-    let content = try directory.content(size)
+  private func local(
+    _ content: WALDirectory.Content, _ history: TimelineHistory
+  ) throws -> StartPoint.Local? {
     for oddity in content.oddities { message.warning(oddity) }
     guard let newest = content.newest(in: history) else { return nil }
     let name = newest.segment.name + (newest.isPartial ? ".partial" : "")
@@ -53,14 +54,24 @@ extension Receiver {
     return local
   }
 
+  /// Where receiving begins.
+  struct Beginning {
+    var start: StartPoint
+    /// The first byte that is asked for: before `start` where what is there is compared first.
+    var first: LSN
+    /// To be written once the server has sent something; nil when it was written.
+    var announcement: Record?
+  }
+
   /// Has the server send from where the directory ends, or, if told to, from behind a gap.
   ///
-  /// Returns where that is, and the record that says so, nil when it is known already; the stream
-  /// runs.
+  /// The stream runs on return. With `verifies` false the last complete segment is not compared.
   func begin(
-    _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords
-  ) throws -> (StartPoint, Record?) {
-    let local = try local(remote.history)
+    _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords, verifies: Bool
+  ) throws -> Beginning {
+    let content = try directory.content(size)
+    try directory.secure(content)
+    let local = try local(content, remote.history)
     let start = StartPoint.reconcile(local, remote, size)
     switch start.state {
     case .otherSystem:
@@ -68,21 +79,41 @@ extension Receiver {
       throw Failure(
         .configuration, start.detail ?? "",
         hint: "A cluster made anew needs a directory and a slot of its own.")
-    case .diverged: return (try goOn(behind: start, stream, remote, records), nil)
+    case .diverged: return try goOn(behind: start, stream, remote, records)
     case .fresh, .resuming, .behind: break
     }
-    do { try open(stream, at: start, records) } catch let error as PostgresError {
-      guard Self.isGone(error) else { throw error }
-      return (try goOn(behind: start.lost(error.message), stream, remote, records), nil)
+    if remote.isStandby, start.position > remote.system.position {
+      throw Failure(
+        .temporary,
+        "the standby is at \(remote.system.position), the directory at \(start.position) already")
     }
-    return (start, records.start(start, remote, slot: options.slot))
+    if let detail = start.detail { message.warning(detail) }
+    var first = start.position
+    if verifies, let local { first = Self.comparable(local, content) ?? first }
+    do { try open(stream, start.timeline, from: first, records) } catch let error as PostgresError {
+      guard Self.isGone(error) else { throw error }
+      return try goOn(behind: start.lost(error), stream, remote, records)
+    }
+    let announcement = records.start(start, remote, slot: options.slot)
+    return Beginning(start: start, first: first, announcement: announcement)
+  }
+
+  /// The start of the last complete segment, where nothing behind it could show that the server
+  /// goes on with what is there; nil where something can, or nothing is there.
+  private static func comparable(
+    _ local: StartPoint.Local, _ content: WALDirectory.Content
+  ) -> LSN? {
+    guard local.usedEnd == local.next else { return nil }
+    return content.complete.last {
+      $0.timeline == local.segment.timeline && $0.end == local.next
+    }?.start
   }
 
   private func open(
-    _ stream: WALStream, at start: StartPoint, _ records: ReceiverRecords
+    _ stream: WALStream, _ timeline: UInt32, from first: LSN, _ records: ReceiverRecords
   ) throws {
-    try fetchHistory(of: start.timeline, stream, records)
-    try stream.start(slot: options.slot, timeline: start.timeline, from: start.position)
+    try fetchHistory(of: timeline, stream, records)
+    try stream.start(slot: options.slot, timeline: timeline, from: first)
   }
 
   /// True if the server has removed the WAL that we asked for, or given up the slot.
@@ -96,31 +127,65 @@ extension Receiver {
   func goOn(
     behind problem: StartPoint, _ stream: WALStream, _ remote: StartPoint.Remote,
     _ records: ReceiverRecords
-  ) throws -> StartPoint {
+  ) throws -> Beginning {
+    try refuse(problem, remote, records)
+    let remote = try renewSlot(remote, stream, isLost: problem.slotIsLost)
+    let start = StartPoint.fresh(remote, size)
+    try mark(
+      records.gap(
+        timeline: problem.timeline, from: problem.position, to: start,
+        reason: problem.state.rawValue))
+    try setAside(from: start.position, remote.history)
+    message.warning(
+      "the WAL from \(problem.position) to \(start.position) is missing from now on")
+    try open(stream, start.timeline, from: start.position, records)
+    return Beginning(start: start, first: start.position)
+  }
+
+  /// Says what the matter is, and throws unless the user wants to go on all the same.
+  private func refuse(
+    _ problem: StartPoint, _ remote: StartPoint.Remote, _ records: ReceiverRecords
+  ) throws {
     try queue.add(records.start(problem, remote, slot: options.slot))
     guard options.onGap == .mark else {
       throw Failure(
         .configuration, problem.detail ?? "", detail: "Nothing was changed.",
         hint: "Take a new base backup, and run once with --on-gap=mark to go on behind the gap.")
     }
-    let remote = try renewSlot(remote, stream)
-    let start = StartPoint.fresh(remote, size)
-    try setAside(from: start.position, remote.history)
-    try queue.add(
+  }
+
+  /// First for good in the directory, then to whoever reads the records.
+  private func mark(_ gap: Record) throws {
+    try directory.note(gap: gap.text + "\n")
+    try queue.add(gap)
+  }
+
+  /// The server's WAL turned out to be another than that in the directory; returns if the user
+  /// wants to go on, with what is in the way set aside.
+  func goOn(
+    after divergence: Divergence, _ remote: StartPoint.Remote, _ records: ReceiverRecords
+  ) throws {
+    let segment = divergence.segment
+    let detail =
+      "from \(divergence.position) on the server has other WAL than the directory has in "
+      + "\(segment.name)"
+    let problem = StartPoint(
+      state: .diverged, timeline: segment.timeline, position: divergence.position, detail: detail)
+    try refuse(problem, remote, records)
+    try mark(
       records.gap(
-        timeline: problem.timeline, from: problem.position, to: start,
+        timeline: segment.timeline, from: divergence.position, to: problem,
         reason: problem.state.rawValue))
-    message.warning(
-      "the WAL from \(problem.position) to \(start.position) is missing from now on")
-    try open(stream, at: start, records)
-    return start
+    try setAside(from: segment.start, remote.history)
   }
 
   /// A slot that the server gave up keeps nothing any more; only a new one does.
   private func renewSlot(
-    _ remote: StartPoint.Remote, _ stream: WALStream
+    _ remote: StartPoint.Remote, _ stream: WALStream, isLost: Bool
   ) throws -> StartPoint.Remote {
-    guard let slot = options.slot, remote.slot?.restart == nil else { return remote }
+    guard let slot = options.slot, let found = remote.slot else { return remote }
+    // A slot that is only behind the gap, as one that was made anew, is where to go on.
+    guard found.restart == nil || isLost else { return remote }
     try stream.connection.dropSlot(slot)
     var renewed = remote
     renewed.slot = try findSlot(slot, stream)
@@ -145,16 +210,23 @@ extension Receiver {
     try directory.sync()
   }
 
-  /// A timeline's history file comes before its WAL.
+  /// A timeline's history file comes before its WAL; one that is there must be the server's.
   func fetchHistory(
     of timeline: UInt32, _ stream: WALStream, _ records: ReceiverRecords
   ) throws {
-    guard timeline > 1, try !directory.holdsHistory(of: timeline) else { return }
+    guard timeline > 1 else { return }
     let file = try stream.connection.timelineHistory(timeline)
     let expected = WALFileName.history(timeline: timeline).text
     guard file.name == expected else {
       throw Failure(
         .badInput, "the server sent \"\(file.name)\" instead of \"\(expected)\"")
+    }
+    if let held = try directory.history(of: timeline) {
+      if held == file.bytes { return }
+      throw Failure(
+        .configuration, "the server's \(expected) is not the one in the directory",
+        detail: "Two servers were promoted to timeline \(timeline), and this one is the other.",
+        hint: "It needs a directory and a slot of its own.")
     }
     _ = try Self.parse(file.bytes, of: timeline, from: "the server")
     try directory.writeHistory(file.bytes, of: timeline)

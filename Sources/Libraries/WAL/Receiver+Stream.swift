@@ -13,15 +13,33 @@ extension Receiver {
 
   private enum Outcome { case endOfTimeline, endPosition }
 
+  /// What a receiver remembers from one connection to the next.
+  struct Attempt {
+    /// Milliseconds to wait before the next connection.
+    var pause: Int64 = 100
+    /// False where the server has not got what is there any more, to compare it.
+    var verifies = true
+    /// True once the records of what was there were written.
+    var hasEmitted = false
+  }
+
+  /// Ends a connection that is to be made again at once, whatever the options say of lost ones.
+  enum Restart: Error {
+    /// There is no room on the disk.
+    case whenThereIsRoom
+    /// Something was set aside, or cannot be compared.
+    case now
+  }
+
   /// Receives until the end position, or until a stop signal, the server or an error ends it.
-  ///
-  /// `pause` is set back once WAL comes in.
-  func receive(from stream: WALStream, _ pause: inout Int64) throws {
+  func receive(from stream: WALStream, _ attempt: inout Attempt) throws {
     guard let records else { return }
+    try checkRoom()
     let remote = try remote(stream)
+    let silence = try silenceLimit(stream)
     var intervals = StatusReporter.Intervals(server: try reportInterval(stream))
     if options.reportsStatus { intervals.records = max(options.statusMilliseconds, 100) }
-    var (start, announcement) = try begin(stream, remote, records)
+    var beginning = try begin(stream, remote, records, verifies: attempt.verifies)
     var reporter = StatusReporter(stream, intervals)
     let queue = queue
     try reporter.start(CommitClock(directory: options.directory, size: size)) {
@@ -30,75 +48,97 @@ extension Receiver {
       try? queue.add(records.status(progress, lastCommit: lastCommit))
     }
     defer { reporter.end() }
-    var writer = SegmentWriter(timeline: start.timeline, start: start.position, size: size)
+    var timeline = beginning.start.timeline
+    var writer = SegmentWriter(timeline: timeline, start: beginning.first, size: size)
     while true {
       let outcome: Outcome
-      do { outcome = try pump(stream, &writer, records, &announcement, &pause) } catch {
+      do {
+        outcome = try pump(stream, &writer, records, &beginning, &attempt, silence)
+      } catch let divergence as Divergence {
+        try goOn(after: divergence, remote, records)
+        throw Restart.now
+      } catch {
         try leave(stream, &writer, after: error)
         throw error
       }
-      try writer.close(in: directory)
+      try writer.close()
       if outcome == .endPosition {
         try stream.stop()
         _ = try stream.finish()
         return
       }
-      do { writer = try follow(stream, from: writer.timeline, writer.written, records) } catch let
-        error as PostgresError where Self.isGone(error) && announcement != nil
+      do {
+        writer = try follow(stream, from: timeline, writer.written, records)
+        timeline = writer.timeline
+      } catch let error as PostgresError
+        where Self.isGone(error) && beginning.announcement != nil
       {
-        start = try goOn(behind: start.lost(error.message), stream, remote, records)
-        announcement = nil
-        writer = SegmentWriter(timeline: start.timeline, start: start.position, size: size)
+        if beginning.first < beginning.start.position {
+          attempt.verifies = false
+          throw Restart.now
+        }
+        beginning = try goOn(behind: beginning.start.lost(error), stream, remote, records)
+        timeline = beginning.start.timeline
+        writer = SegmentWriter(timeline: timeline, start: beginning.first, size: size)
       }
     }
   }
 
+  /// The server, and what is there, are known to belong together: says so, and what is there.
+  private func announce(
+    _ beginning: inout Beginning, _ attempt: inout Attempt, _ records: ReceiverRecords
+  ) throws {
+    if let record = beginning.announcement.take() { try queue.add(record) }
+    guard options.emitsExisting, !attempt.hasEmitted else { return }
+    attempt.hasEmitted = true
+    try emitExisting(records)
+  }
+
   /// Takes all that has arrived, makes it durable, says so, waits for more.
   ///
-  /// `announcement` is written, and gone, once the server has sent something: until then it may
-  /// still say that it has not got what was asked for.
+  /// The announcement is written once the server has sent something: until then it may still say
+  /// that it has not got what was asked for.
   private func pump(
     _ stream: WALStream, _ writer: inout SegmentWriter, _ records: ReceiverRecords,
-    _ announcement: inout Record?, _ pause: inout Int64
+    _ beginning: inout Beginning, _ attempt: inout Attempt, _ silence: SilenceLimit
   ) throws -> Outcome {
     var (confirmed, lastSync) = (LSN.invalid, Clock.monotonic())
-    var hasWaited = false
-    func announce(_ announcement: inout Record?) throws {
-      if let record = announcement.take() { try queue.add(record) }
-    }
+    var (hasWaited, silence) = (false, silence)
     func settle(_ writer: inout SegmentWriter) throws {
       try writer.sync()
       try stream.confirm(written: writer.written, flushed: writer.flushed)
       (confirmed, lastSync) = (writer.flushed, Clock.monotonic())
       try queue.check()
-      try waitForRoom()
+      try checkRoom()
     }
     while true {
       try StopSignal.check()
       let isFarBehind = stream.serverPosition - writer.written >= size.bytes
       let arrival = try stream.receive { position, bytes in
-        try announce(&announcement)
+        try announce(&beginning, &attempt, records)
         try writer.append(bytes, at: position, isFarBehind: isFarBehind, in: directory) {
           segment, directory in
           try queue.add(records.segment(segment, path: directory.path(of: segment.name)))
         }
       }
+      if arrival != .nothing { silence.isBroken() }
       switch arrival {
       case .data:
-        pause = 100
+        attempt.pause = 100
         if let end = options.endPosition, writer.written > end {
           try settle(&writer)
           return .endPosition
         }
         if writer.written - writer.flushed >= Self.unsyncedBytes { try settle(&writer) }
       case .news:
-        try announce(&announcement)
+        try announce(&beginning, &attempt, records)
         if stream.wantsReply { try settle(&writer) }
       case .nothing:
         let mayWait = isFarBehind && Clock.monotonic() - lastSync < Self.catchUpNanoseconds
         if confirmed < writer.written, !mayWait { try settle(&writer) }
         // A server that has nothing to send says nothing.
-        if hasWaited { try announce(&announcement) }
+        if hasWaited { try announce(&beginning, &attempt, records) }
+        if try silence.wantsAnswer() { try stream.ask() }
         hasWaited = try !stream.wait(milliseconds: confirmed < writer.written ? 50 : 1000)
       case .end:
         try writer.sync()
@@ -115,7 +155,7 @@ extension Receiver {
   ) throws {
     let isStop = (error as? SystemError)?.isInterrupt ?? false
     guard isStop || !(error is SystemError) else { return }
-    try writer.close(in: directory)
+    try writer.close()
     guard isStop else { return }
     // The server is told once more, and is gone perhaps; that is no failure of ours.
     try? stream.confirm(written: writer.written, flushed: writer.flushed)
@@ -141,16 +181,32 @@ extension Receiver {
     return SegmentWriter(timeline: next, start: segment.start, size: size)
   }
 
-  /// Stops reading while the disk has less room than it is to keep; the server keeps the WAL.
-  private func waitForRoom() throws {
-    guard options.minFreeBytes > 0, try directory.freeBytes() < options.minFreeBytes else { return }
+  /// Throws when the disk has less room than it is to keep.
+  ///
+  /// The connection ends then, and the server keeps the WAL; one that is only not read from would
+  /// hold up the server's shutdown.
+  private func checkRoom() throws {
+    guard try !hasRoom() else { return }
+    throw Restart.whenThereIsRoom
+  }
+
+  private func hasRoom() throws -> Bool {
+    try options.minFreeBytes == 0 || directory.freeBytes() >= options.minFreeBytes
+  }
+
+  /// Returns once there is room.
+  func waitForRoom() throws {
     message.warning(
       "receiving pauses: less than \(options.minFreeBytes) bytes are free in "
         + "\"\(options.directory)\"")
-    while try directory.freeBytes() < options.minFreeBytes {
-      try Clock.sleep(milliseconds: 500)
-    }
+    while try !hasRoom() { try Clock.sleep(milliseconds: 500) }
     message.info("receiving goes on: there is room again")
+  }
+
+  /// As patient with the server as it is with us.
+  private func silenceLimit(_ stream: WALStream) throws -> SilenceLimit {
+    let timeout = Self.milliseconds(ofSetting: try stream.connection.setting("wal_sender_timeout"))
+    return SilenceLimit(milliseconds: timeout.flatMap { $0 > 0 ? $0 : nil } ?? 60_000)
   }
 
   /// Often enough for the user, and for a server that ends connections it hears nothing of.

@@ -40,18 +40,25 @@ public struct Receiver: ~Copyable {
   private mutating func receive() throws {
     // What is wrong from the start is said at once, not tried again for ever.
     var stream: WALStream? = try connect()
-    var pause: Int64 = 100
+    var attempt = Attempt()
     while true {
       do {
         if stream == nil { stream = try connect() }
-        if let stream { return try receive(from: stream, &pause) }
+        if let stream { return try receive(from: stream, &attempt) }
+      } catch Restart.now {
+        stream = nil
+        continue
+      } catch Restart.whenThereIsRoom {
+        stream = nil
+        try waitForRoom()
+        continue
       } catch {
         guard options.loops, Self.isTransient(error) else { throw error }
         message.warning((error as? any Diagnosable)?.message ?? "\(error)")
       }
       stream = nil
-      try Clock.sleep(milliseconds: pause)
-      pause = min(pause * 2, 5000)
+      try Clock.sleep(milliseconds: attempt.pause)
+      attempt.pause = min(attempt.pause * 2, 5000)
     }
   }
 
@@ -81,11 +88,7 @@ public struct Receiver: ~Copyable {
         hint: "A cluster made anew needs a directory and a slot of its own.")
     }
     self.size = size
-    if records == nil {
-      let records = ReceiverRecords(systemIdentifier: system.identifier)
-      self.records = records
-      if options.emitsExisting { try emitExisting(records) }
-    }
+    if records == nil { records = ReceiverRecords(systemIdentifier: system.identifier) }
     return WALStream(connection)
   }
 
@@ -99,7 +102,7 @@ public struct Receiver: ~Copyable {
     return number * unit
   }
 
-  private borrowing func emitExisting(_ records: ReceiverRecords) throws {
+  borrowing func emitExisting(_ records: ReceiverRecords) throws {
     let content = try directory.content(size)
     for timeline in content.histories { try emitHistory(timeline, records) }
     for segment in content.complete {

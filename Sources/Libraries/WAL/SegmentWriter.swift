@@ -41,7 +41,7 @@ struct SegmentWriter: ~Copyable {
       try take(piece)
       rest = rest.extracting(droppingFirst: piece.count)
       if piece.count == room {
-        let segment = try finish(in: directory)
+        guard let segment = try finish(in: directory) else { continue }
         // Before anybody may move the full one away: the directory always says where it ends.
         if current == nil { try open(isFarBehind, in: directory) }
         try finished(segment, directory)
@@ -56,7 +56,7 @@ struct SegmentWriter: ~Copyable {
     current = try OpenSegment(segment, in: directory, isFarBehind ? .reserved : .zeroed)
   }
 
-  private mutating func take(_ bytes: Span<UInt8>) throws(SystemError) {
+  private mutating func take(_ bytes: Span<UInt8>) throws {
     if bytes.count >= Self.batchBytes / 4 {
       try writePending()
       try current?.write(bytes, at: written)
@@ -68,7 +68,7 @@ struct SegmentWriter: ~Copyable {
     written = written + bytes.count
   }
 
-  private mutating func writePending() throws(SystemError) {
+  private mutating func writePending() throws {
     guard !pending.isEmpty else { return }
     let position = written + -pending.count
     try Self.write(pending, to: &current, at: position)
@@ -77,31 +77,34 @@ struct SegmentWriter: ~Copyable {
 
   private static func write(
     _ bytes: borrowing ByteBuffer, to segment: inout OpenSegment?, at position: LSN
-  ) throws(SystemError) {
+  ) throws {
     try segment?.write(bytes.span, at: position)
   }
 
-  private mutating func finish(in directory: borrowing WALDirectory) throws -> Segment {
+  /// Nil when the segment was complete before.
+  private mutating func finish(in directory: borrowing WALDirectory) throws -> Segment? {
     try writePending()
     guard let full = current.take() else { preconditionFailure("no segment is open") }
     let segment = full.segment
-    try full.finish(in: directory)
+    let isNew = try full.finish(in: directory)
     flushed = written
-    return segment
+    return isNew ? segment : nil
   }
 
   /// Makes durable what was taken.
-  mutating func sync() throws(SystemError) {
+  mutating func sync() throws {
     guard flushed < written else { return }
     try writePending()
     try current?.sync()
     flushed = written
   }
 
-  /// Leaves the open segment `.partial`, durable; one that nothing was written to goes.
-  mutating func close(in directory: borrowing WALDirectory) throws(SystemError) {
+  /// Leaves the open segment `.partial`, durable.
+  ///
+  /// It stays even where nothing was written to it: it says where the directory ends, when all
+  /// complete segments have been moved away.
+  mutating func close() throws {
     try sync()
-    guard let left = current.take() else { return }
-    if !left.isTouched, left.isNew { try left.discard(in: directory) }
+    _ = current.take()
   }
 }

@@ -22,6 +22,8 @@ struct StartPoint: Equatable {
   let position: LSN
   /// What is wrong, in words; nil when nothing is.
   var detail: String?
+  /// True if the server has given up the slot.
+  var slotIsLost = false
 
   /// What the directory says.
   struct Local {
@@ -78,14 +80,22 @@ struct StartPoint: Equatable {
         "the directory holds WAL up to \(local.usedEnd), but the server's ends at "
           + "\(remote.system.position)")
     }
+    if let end, local.usedEnd > end {
+      return start(
+        .resuming,
+        "the directory holds WAL of timeline \(timeline) up to \(local.usedEnd), which the server "
+          + "left at \(end): what lies between, commits perhaps, stays in \(local.segment.name).partial"
+      )
+    }
     return start(.resuming, nil)
   }
 
-  /// The same place, when the server has not got what follows it; `message` is what it says.
-  func lost(_ message: String) -> StartPoint {
+  /// The same place, when the server has not got what follows it, as it says in `error`.
+  func lost(_ error: PostgresError) -> StartPoint {
     StartPoint(
       state: .behind, timeline: timeline, position: position,
-      detail: "the server no longer has the WAL from \(position) on: \(message)")
+      detail: "the server no longer has the WAL from \(position) on: \(error.message)",
+      slotIsLost: error.sqlState == "55000")
   }
 
   /// From the slot on, or else from where the server is.

@@ -126,6 +126,31 @@ struct WALDirectory: ~Copyable {
     return segment.start
   }
 
+  /// Makes durable, once more, what a process before this one may have left half done.
+  ///
+  /// Only then does what lies here stand for anything that is confirmed.
+  func secure(_ content: Content) throws {
+    var names = content.histories.map { WALFileName.history(timeline: $0).text }
+    if let newest = content.complete.last { names.append(newest.name) }
+    for name in names { try File(reading: path(of: name)).sync() }
+    try sync()
+  }
+
+  /// Writes a line down for good that says what is missing here.
+  func note(gap line: String) throws {
+    let file = try File(appending: path(of: "gaps.ndjson"))
+    try file.descriptor.append(line.utf8.span)
+    try file.sync()
+    try sync()
+  }
+
+  /// The bytes of a history file; nil when there is none.
+  func history(of timeline: UInt32) throws -> [UInt8]? {
+    guard try holdsHistory(of: timeline) else { return nil }
+    let file = try File(reading: path(of: WALFileName.history(timeline: timeline).text))
+    return try file.descriptor.read(count: 1 << 20, at: 0)
+  }
+
   /// Writes a history file, whole and durable, unless it is there already.
   func writeHistory(_ bytes: [UInt8], of timeline: UInt32) throws(SystemError) {
     let file = try DurableFile(path(of: WALFileName.history(timeline: timeline).text))
