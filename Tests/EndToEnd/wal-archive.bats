@@ -366,6 +366,13 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   assert_status 0
 }
 
+# A segment with something in its first megabyte; prints its name.
+finish_full_segment() {
+  finish_segments 1 >/dev/null
+  sql "select pg_logical_emit_message(false, 'x', repeat('0123456789abcdef', 65536))" >/dev/null
+  finish_segments 1
+}
+
 # part BYTES: what was received so far of the segment.
 part() {
   head -c "$1" "$data/pg_wal/$name" >part
@@ -377,7 +384,7 @@ assert_archived_is_part() { fetch_partial | cmp - part; }
 fetch_partial() { s3get "$STORE/$system/00000001/$name.partial.zst" | bash -c "${DECRYPT:-cat}" | zst -d; }
 
 @test "a partial file in the archive only grows" {
-  name=$(finish_segments 1)
+  name=$(finish_full_segment)
   record "$name.partial" "$WORK/part" >wanted
   cipher='openssl enc -aes-256-ctr -pbkdf2 -pass pass:x'
   for case in "s3://$BUCKET/$PREFIX" "file://$WORK/store" encrypted; do
@@ -422,7 +429,7 @@ fetch_partial() { s3get "$STORE/$system/00000001/$name.partial.zst" | bash -c "$
 }
 
 @test "a partial file that cannot be compared is replaced only by the one that shipped it" {
-  name=$(finish_segments 1)
+  name=$(finish_full_segment)
   record "$name.partial" "$WORK/part" >wanted
   cipher='openssl enc -aes-256-ctr -pbkdf2 -pass pass:x'
   DECRYPT="$cipher -d"
