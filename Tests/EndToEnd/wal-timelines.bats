@@ -7,7 +7,7 @@ load servers
 
 setup_file() {
   server first --initdb --wal-segsize=1 --setting wal_keep_size=256MB --setting autovacuum=off \
-    --setting wal_retrieve_retry_interval=100ms
+    --setting wal_retrieve_retry_interval=100ms --setting bgwriter_delay=10s --setting checkpoint_timeout=1h
 }
 
 setup() {
