@@ -132,7 +132,7 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
 }
 
 @test "whatever is killed, nothing is lost, and a restart completes" {
-  start_faults 'PUT . * delay@0.7'
+  start_faults 'PUT . * delay@2'
   for victim in walrecv tail xargs s3put main; do
     start_archiver --workers 3
     finish_segments 3 >/dev/null
