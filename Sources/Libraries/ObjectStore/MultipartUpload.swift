@@ -39,9 +39,12 @@ struct MultipartUpload {
 
   /// Aborts all unfinished uploads of a key but one, as well as that goes, even if we were asked
   /// to stop.
-  static func removeAll(_ bucket: String, _ key: String, in store: S3Store, except: String? = nil) {
-    guard let connection = try? S3Connection(store, isCancelled: { false }),
-      let found = try? unfinished(bucket, key, on: connection, retrying: false)
+  static func removeAll(
+    _ bucket: String, _ key: String, in store: S3Store, except: String? = nil,
+    retrying: Bool = false, isCancelled: @escaping @Sendable () -> Bool = { false }
+  ) {
+    guard let connection = try? S3Connection(store, isCancelled: isCancelled),
+      let found = try? unfinished(bucket, key, on: connection, retrying: retrying)
     else { return }
     for upload in found where upload.id != except { upload.abort(on: connection) }
   }

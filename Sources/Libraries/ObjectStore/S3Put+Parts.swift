@@ -12,7 +12,6 @@ extension S3Put {
       return describe(object, .exists)
     }
     if options.isDryRun { return try readOnly(parts, &input, queue, known) }
-    try removeLeftovers()
     let upload = try begin(known)
     do {
       let arrived = try send(parts, &input, queue, upload)
@@ -60,6 +59,13 @@ extension S3Put {
   ) throws -> [UploadQueue.Arrived] {
     var threads = ThreadGroup()
     do {
+      // Meanwhile, because listing them takes as long as a good part of an upload.
+      let (bucket, key, store) = (bucket, key, connection.store)
+      try threads.start {
+        MultipartUpload.removeAll(
+          bucket, key, in: store, except: upload.id, retrying: true,
+          isCancelled: { StopSignal.received != nil || queue.hasFailed })
+      }
       var count = 0
       for part in parts { try add(part, &count, queue, upload, &threads) }
       while !input.isAtEnd {
