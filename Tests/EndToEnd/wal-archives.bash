@@ -13,11 +13,11 @@ start_receiving() {
   RECEIVED=$1
   "$PGHOST/bin/pg_receivewal" --directory "$1" --synchronous >>"$SCRATCH/receiver.log" 2>&1 3>&- &
   RECEIVER=$!
-  eventually 20 is_received
+  eventually 60 is_received
 }
 
 stop_receiving() {
-  eventually 20 is_received
+  eventually 60 is_received
   abandon_receiving
 }
 
@@ -29,9 +29,10 @@ abandon_receiving() {
   RECEIVER=
 }
 
+# Where it begins at the very end of the log, as at a segment's start after a promotion, it has nothing to confirm.
 is_received() {
-  [[ $(sql "select bool_or(flush_lsn >= pg_current_wal_flush_lsn()) from pg_stat_replication
-    where application_name = 'pg_receivewal'") == t ]]
+  [[ $(sql "select bool_or(coalesce(flush_lsn, sent_lsn) >= pg_current_wal_flush_lsn()) from pg_stat_replication
+    where application_name = 'pg_receivewal' and state = 'streaming'") == t ]]
 }
 
 stop_server() { "$SUPPORT/postgres" stop "$SCRATCH/postgres-own"; }
