@@ -13,11 +13,11 @@ start_receiving() {
   RECEIVED=$1
   "$PGHOST/bin/pg_receivewal" --directory "$1" --synchronous >>"$SCRATCH/receiver.log" 2>&1 3>&- &
   RECEIVER=$!
-  eventually 60 is_received
+  eventually 20 is_received
 }
 
 stop_receiving() {
-  eventually 60 is_received
+  eventually 20 is_received
   abandon_receiving
 }
 
