@@ -81,30 +81,24 @@ agrees_with_the_server() {
   done
 }
 
-@test "no false alarm on 50 clean archives, and each record that PostgreSQL sees" {
+@test "no false alarm on clean archives, and each record that PostgreSQL sees" {
   local loads=(small large subtransactions pages schema) compressions=(off pglz lz4 zstd)
-  local events=(nothing switch restart_point crash promotion torn torn_promotion) number clean=0
-  for ((number = 1; number <= 45; number++)); do
+  local events=(nothing switch restart_point crash promotion torn torn_promotion) number
+  for ((number = 1; number <= 10; number++)); do
     set_server "wal_compression = ${compressions[number % 4]}"
     set_server "full_page_writes = $((number % 3 ? 1 : 0))"
     start_receiving "$SCRATCH/clean-$number"
     "load_${loads[number % 5]}" "$number"
-    # pg_receivewal itself does not always find its way behind a second promotion.
-    if ! befall "${events[number % 7]}"; then
-      abandon_receiving
-      continue
-    fi
+    befall "${events[number % 7]}"
     "load_${loads[number * 3 % 5]}" "${number}_again"
     stop_receiving
     check --deep "$SCRATCH/clean-$number"
     is_clean
     agrees_with_the_server "$SCRATCH/clean-$number"
     rm -r "$SCRATCH/clean-$number"
-    clean=$((clean + 1))
   done
-  ((clean >= 38)) || fail "only $clean archives"
   start_postgres
-  for ((number = 46; number <= 50; number++)); do
+  for ((number = 11; number <= 15; number++)); do
     start_receiving "$SCRATCH/clean-$number"
     "load_${loads[number % 5]}" "$number"
     befall "${events[number % 3]}"
