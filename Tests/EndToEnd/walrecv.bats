@@ -377,6 +377,12 @@ assert_goes_on() {
   assert_as_on_server
 }
 
+# walcheck takes what was written down for what it is.
+assert_gaps_are_known() {
+  run --separate-stderr walcheck --deep --known-gaps "$WAL/gaps.ndjson" "$WAL"
+  assert_status 0
+}
+
 @test "a slot that was dropped and made anew: behind, 78, and --on-gap=mark goes on" {
   leave_behind
   last=$(partials)
@@ -388,6 +394,9 @@ assert_goes_on() {
   assert_equal "$(jq -r '[.timeline, .end_timeline, .reason] | join(" ")' <<<"$gap")" "1 1 behind"
   assert_equal "$(sql "select pg_walfile_name('$(jq -r .start_lsn <<<"$gap")'::pg_lsn + 1) || '.partial'")" "$last"
   assert_equal "$(sql "select '$(jq -r .end_lsn <<<"$gap")'::pg_lsn > '$(jq -r .start_lsn <<<"$gap")'::pg_lsn")" t
+  run --separate-stderr walcheck "$WAL"
+  assert_status 1
+  assert_gaps_are_known
 }
 
 @test "without a slot, WAL that the server has removed: 78 and no loop" {
@@ -412,6 +421,7 @@ assert_goes_on() {
   assert_goes_on --on-gap=mark
   assert_equal "$(record_of gap | jq -r .reason)" behind
   assert_equal "$(slot wal_status s)" reserved
+  assert_gaps_are_known
 }
 
 @test "another cluster, with a slot of the same name: 78, whatever --on-gap says" {
@@ -464,6 +474,7 @@ assert_goes_on() {
   assert_equal "$(names_in "$WAL" -name '*.diverged-*' | wc -l)" 3
   assert_equal "$(names_in "$WAL" -name '*.history')" 00000002.history
   run ! grep "not in this server's history" "$log"
+  assert_gaps_are_known
   # From now on it is a directory like any other.
   assert_goes_on
   assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming

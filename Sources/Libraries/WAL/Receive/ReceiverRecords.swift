@@ -65,14 +65,19 @@ struct ReceiverRecords: Sendable {
     return record
   }
 
-  /// WAL that nobody can get from this server any more.
-  func gap(timeline: UInt32, from start: LSN, to end: StartPoint, reason: String) -> Record {
+  /// What lies between where a directory ended and where receiving goes on: WAL that nobody can get
+  /// from this server any more, or, where both are one place, another history from there on.
+  func gap(behind problem: StartPoint, upTo start: StartPoint) -> Record {
+    // A server that was set back goes on before the place where the directory ended.
+    let begin =
+      problem.timeline == start.timeline
+      ? min(problem.position, start.position) : problem.position
     var record = Record(type: "gap")
-    record.set("timeline", timeline)
-    record.set("start_lsn", "\(start)")
-    record.set("end_lsn", "\(end.position)")
-    record.set("end_timeline", end.timeline)
-    record.set("reason", reason)
+    record.set("timeline", problem.timeline)
+    record.set("start_lsn", "\(begin)")
+    record.set("end_lsn", "\(start.position)")
+    record.set("end_timeline", start.timeline)
+    record.set("reason", problem.state.rawValue)
     record.set("system_identifier", systemIdentifier)
     record.set("at", Timestamp.now())
     return record
