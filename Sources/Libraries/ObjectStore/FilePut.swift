@@ -20,7 +20,7 @@ struct FilePut {
       return receipt
     }
     let file = try DurableFile(path)
-    try removeLeftovers()
+    try DurableFile.removeAbandoned(of: path)
     var receipt = try copy(input, to: file.descriptor)
     if options.skipIdentical, try isThere(receipt) {
       receipt.outcome = .identical
@@ -65,19 +65,5 @@ struct FilePut {
     let buffer = PartBuffer(capacity: Self.chunkBytes)
     while !input.isAtEnd { _ = try input.fill(buffer, size: Self.chunkBytes) }
     return Hex.encode(input.finish()) == receipt.sha256
-  }
-
-  /// Removes what killed processes left of the same name.
-  private func removeLeftovers() throws(SystemError) {
-    let folder = Directory.parent(of: path)
-    let name = path.split(separator: "/").last ?? ""
-    let (start, end) = (".\(name).", ".partial")
-    for found in try Directory.names(in: folder) where found.hasPrefix(start) {
-      guard found.hasSuffix(end), found.utf8.count > start.utf8.count + end.utf8.count,
-        let process = Int32(found.dropFirst(start.count).dropLast(end.count)),
-        try FileFacts.of("/proc/\(process)") == nil
-      else { continue }
-      try Directory.remove(file: "\(folder)/\(found)")
-    }
   }
 }

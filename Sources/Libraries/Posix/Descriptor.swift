@@ -75,18 +75,6 @@ public struct Descriptor: Sendable {
     }
   }
 
-  /// Writes all of `bytes` at `offset` of a file, with one call.
-  ///
-  /// The corresponding C function is `pwrite`.
-  public func write(_ bytes: Span<UInt8>, at offset: Int64) throws(SystemError) {
-    let count = unsafe bytes.withUnsafeBufferPointer {
-      unsafe cposix_pwrite(rawValue, $0.baseAddress, $0.count, Int(offset))
-    }
-    guard try checked(count, "could not write") == bytes.count else {
-      throw SystemError(ENOSPC, "could not write all of it")
-    }
-  }
-
   /// Writes all of `bytes` with one call, for lines that other processes append to the same file.
   public func append(_ bytes: Span<UInt8>) throws(SystemError) {
     let count = unsafe bytes.withUnsafeBufferPointer {

@@ -80,7 +80,9 @@ public struct File: ~Copyable {
     return FileFacts(found)
   }
 
-  /// Has the kernel put it on the disk.
+  /// Has the kernel put it on the disk; an error is as final as that of `syncData`.
+  ///
+  /// The corresponding C function is `fsync`.
   public func sync() throws(SystemError) {
     _ = try checked(cposix_fsync(raw), "could not fsync \"\(path)\"")
   }

@@ -21,7 +21,7 @@ public struct LockedDirectory: ~Copyable {
 
   private init(_ raw: Int32, _ path: String) { (self.raw, self.path) = (raw, path) }
 
-  /// Makes the names in it durable; see `PreallocatedFile.syncData` for what an error means.
+  /// Makes the names in it durable; see `File.syncData` for what an error means.
   public func sync() throws(SystemError) {
     _ = try checked(cposix_fsync(raw), "could not fsync \"\(path)\"")
   }

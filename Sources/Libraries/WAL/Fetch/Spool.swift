@@ -74,7 +74,7 @@ struct Spool: Sendable {
     let digits = "\(size.bytes)"
     let padded = String(repeating: " ", count: 10 - digits.utf8.count) + digits
     let file = try File(updating: path("position"))
-    try file.descriptor.write("\(name) \(padded)\n".utf8.span, at: 0)
+    try file.write("\(name) \(padded)\n".utf8.span, at: 0)
   }
 
   // -- the server's side

@@ -15,7 +15,7 @@ struct Divergence: Error {
 /// segment that is complete already is only compared.
 struct OpenSegment: ~Copyable {
   let segment: Segment
-  private let file: PreallocatedFile
+  private let file: File
   /// True if it has its final name.
   private let isComplete: Bool
   /// Behind the last byte that it held when it was opened.
@@ -35,7 +35,7 @@ struct OpenSegment: ~Copyable {
   ) throws {
     let complete = directory.path(of: segment.name)
     let isComplete = try FileFacts.of(complete)?.size == Int64(segment.size.bytes)
-    let file = try PreallocatedFile(isComplete ? complete : complete + ".partial")
+    let file = try File(updating: isComplete ? complete : complete + ".partial")
     let isNew = try Self.giveFullSize(file, segment, preparation)
     try file.sync()
     try directory.sync()
@@ -50,14 +50,14 @@ struct OpenSegment: ~Copyable {
 
   /// Returns true if the file was new, or as good as new.
   private static func giveFullSize(
-    _ file: borrowing PreallocatedFile, _ segment: Segment, _ preparation: Preparation
+    _ file: borrowing File, _ segment: Segment, _ preparation: Preparation
   ) throws -> Bool {
-    let size = try file.size()
+    let size = Int(try file.facts().size)
     if size == segment.size.bytes { return false }
     // Zeros are what a process leaves that is killed while it gives a new file its size.
     var zeros = 0
     while zeros < size, size < segment.size.bytes {
-      let bytes = try file.read(count: min(1 << 20, size - zeros), at: zeros)
+      let bytes = try file.descriptor.read(count: min(1 << 20, size - zeros), at: Int64(zeros))
       guard !bytes.isEmpty, bytes.span.isZero else { break }
       zeros += bytes.count
     }
@@ -71,7 +71,7 @@ struct OpenSegment: ~Copyable {
   }
 
   private static func prepare(
-    _ file: borrowing PreallocatedFile, _ size: SegmentSize, _ preparation: Preparation
+    _ file: borrowing File, _ size: SegmentSize, _ preparation: Preparation
   ) throws(SystemError) {
     switch preparation {
     case .zeroed: try file.fillWithZeros(size.bytes)
@@ -92,7 +92,8 @@ struct OpenSegment: ~Copyable {
 
   private func compare(_ bytes: Span<UInt8>, at position: LSN) throws {
     guard !bytes.isEmpty else { return }
-    let held = try file.read(count: bytes.count, at: position - segment.start)
+    let held = try file.descriptor.read(
+      count: bytes.count, at: Int64(position - segment.start))
     if held.span.equals(bytes) { return }
     let first = held.indices.first { $0 >= bytes.count || held[$0] != bytes[$0] }
     throw Divergence(segment: segment, position: position + (first ?? held.count))
@@ -100,7 +101,7 @@ struct OpenSegment: ~Copyable {
 
   /// Has the disk begin with what was written from `start` to `end`.
   func beginWriteback(from start: LSN, to end: LSN) {
-    file.beginWriteback(from: start - segment.start, count: end - start)
+    file.descriptor.beginWriteback(from: start - segment.start, count: end - start)
   }
 
   /// Makes all that was written durable.

@@ -1,0 +1,49 @@
+internal import CPosix
+internal import Glibc
+
+/// Files that have their final size from the start and are written in place, so that making what
+/// was written durable needs no change of their metadata.
+extension File {
+  /// Fills an empty file with `bytes` zeros, written, so that no later write needs a new block.
+  public func fillWithZeros(_ bytes: Int) throws(SystemError) {
+    let zeros = [UInt8](repeating: 0, count: min(bytes, 1 << 20))
+    for offset in stride(from: 0, to: bytes, by: zeros.count) {
+      try write(zeros.span.extracting(first: min(zeros.count, bytes - offset)), at: offset)
+    }
+  }
+
+  /// Gives an empty file `bytes` bytes that read as zeros, without writing them.
+  ///
+  /// Where the file system cannot reserve them, they are written.
+  public func reserve(_ bytes: Int) throws(SystemError) {
+    let result = cposix_allocate(descriptor.rawValue, bytes)
+    if result == -EOPNOTSUPP || result == -EINVAL { return try fillWithZeros(bytes) }
+    _ = try checked(result, "could not reserve \(bytes) bytes for \"\(path)\"")
+  }
+
+  /// Writes all of `bytes` at `offset`.
+  ///
+  /// The corresponding C function is `pwrite`.
+  public func write(_ bytes: Span<UInt8>, at offset: Int) throws(SystemError) {
+    var (rest, position) = (bytes, offset)
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBufferPointer {
+        unsafe cposix_pwrite(descriptor.rawValue, $0.baseAddress, $0.count, position)
+      }
+      if count == -Int(EINTR) { continue }
+      _ = try checked(count, "could not write to \"\(path)\"")
+      guard count > 0 else { throw SystemError(ENOSPC, "could not write to \"\(path)\"") }
+      rest = rest.extracting(droppingFirst: count)
+      position += count
+    }
+  }
+
+  /// Makes the bytes, and what is needed to read them back, durable.
+  ///
+  /// After an error the file must not be used again: the kernel may have dropped what it could
+  /// not write, and a second call would succeed without it.
+  /// The corresponding C function is `fdatasync`.
+  public func syncData() throws(SystemError) {
+    _ = try checked(cposix_fdatasync(descriptor.rawValue), "could not fsync \"\(path)\"")
+  }
+}
