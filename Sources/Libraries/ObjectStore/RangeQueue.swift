@@ -58,5 +58,5 @@ final class RangeQueue: Sendable {
     }
   }
 
-  var hasFailed: Bool { state.update { $0.failure != nil } }
+  var hasFailed: Bool { state.read { $0.failure != nil } }
 }

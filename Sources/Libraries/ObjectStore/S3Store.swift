@@ -59,11 +59,11 @@ public final class S3Store: Sendable {
     state = Monitor(State(region: region))
   }
 
-  var region: String { state.update { $0.region } }
+  var region: String { state.read { $0.region } }
   func adopt(region: String) { state.update { $0.region = region } }
 
   /// The moment that the store would call now.
-  var now: Int64 { Clock.now() + state.update { $0.clockOffset } }
+  var now: Int64 { Clock.now() + state.read { $0.clockOffset } }
 
   /// Takes the store's time, the `date` of an answer, for the right one.
   func adopt(date: String) -> Bool {

@@ -62,7 +62,7 @@ final class UploadQueue: Sendable {
     }
   }
 
-  var hasFailed: Bool { state.update { $0.failure != nil } }
+  var hasFailed: Bool { state.read { $0.failure != nil } }
 
   /// The next part to send; nil when there is none any more.
   func next() -> Part? {

@@ -29,7 +29,7 @@ public struct VerdictBatch: Sendable {
       do throws(SystemError) { try group.start { process(makeCheck()) } } catch { fail(error) }
     }
     group.join()
-    let result = work.update { $0 }
+    let result = work.read { $0 }
     if let failure = result.failure { throw failure }
     return result.verdicts.compactMap { $0 }
   }

@@ -36,7 +36,7 @@ public struct ShellFilter: Sendable {
     }
     feeder.join()
     let status = try child.wait()
-    if let error = fed.update({ $0 }), !Self.isBrokenPipe(error) { throw error }
+    if let error = fed.read({ $0 }), !Self.isBrokenPipe(error) { throw error }
     if let failure { throw failure }
     guard status == 0 else {
       throw Failure(.temporary, "the command \"\(command)\" ended with status \(status)")

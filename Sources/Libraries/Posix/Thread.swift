@@ -85,7 +85,7 @@ public final class Monitor<State>: @unchecked Sendable {
     unsafe mutex.deallocate()
   }
 
-  /// Reads or changes the state, alone, and wakes who waits.
+  /// Changes the state, alone, and wakes who waits.
   public func update<T, E: Error>(_ body: (inout State) throws(E) -> T) throws(E) -> T {
     unsafe pthread_mutex_lock(mutex)
     defer {
@@ -93,6 +93,13 @@ public final class Monitor<State>: @unchecked Sendable {
       unsafe pthread_mutex_unlock(mutex)
     }
     return try body(&state)
+  }
+
+  /// Reads the state, and wakes nobody.
+  public func read<T>(_ body: (State) -> T) -> T {
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    return body(state)
   }
 
   /// Waits until `body` returns a value.

@@ -65,7 +65,7 @@ public struct ParallelExtraction: Sendable {
       throw SystemError.interrupted
     }
     group.join()
-    let result = turns.update { $0 }
+    let result = turns.read { $0 }
     if let failure = result.failure { throw failure }
     return result.rows
   }

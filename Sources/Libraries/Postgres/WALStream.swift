@@ -77,7 +77,7 @@ public final class WALStream: @unchecked Sendable {
   }
 
   /// The end of the server's WAL when it last spoke.
-  public var serverPosition: LSN { state.update { $0.serverPosition } }
+  public var serverPosition: LSN { state.read { $0.serverPosition } }
 
   /// How far receiving is.
   public struct Progress: Sendable {
@@ -91,7 +91,7 @@ public final class WALStream: @unchecked Sendable {
   }
 
   public var progress: Progress {
-    state.update { state in
+    state.read { state in
       Progress(
         timeline: state.timeline, received: state.received, flushed: state.flushed,
         server: state.serverPosition)
@@ -99,7 +99,7 @@ public final class WALStream: @unchecked Sendable {
   }
 
   /// True if the server asked for an answer and has had none.
-  public var wantsReply: Bool { state.update { $0.wantsReply } }
+  public var wantsReply: Bool { state.read { $0.wantsReply } }
 
   // MARK: - Receiving
 

@@ -71,7 +71,7 @@ final class Conveyor<Load: ~Copyable>: Sendable {
   }
 
   /// True when nobody wants further loads.
-  var isCancelled: Bool { monitor.update { $0.isCancelled } }
+  var isCancelled: Bool { monitor.read { $0.isCancelled } }
 
   /// For the reader: the load to fill next; throws `interrupted` when nobody wants it.
   func nextToFill() throws(SystemError) -> Place {
