@@ -172,6 +172,25 @@ branch() { cut -f 2 "$WAL/$1.history" | tail -n 1; }
     tail -n 1 | cut -c 17-24)'::int::bigint * 1048576")" t
 }
 
+@test "a record that fills segments is lost while nobody receives: walrecv goes on, and loses nothing" {
+  start_both
+  lose_first begin_crossing_record
+  eventually 20 both_have
+  stop_both
+  promote
+  emit 1500000
+  # PostgreSQL's own receiver asks for what the server never had, for ever.
+  start_receiver --slot ours
+  eventually 20 has_flushed walrecv
+  stop_receiver
+  assert_status 0
+  assert_equal "$(record_of start | tail -n 1 | jq -r '"\(.state) \(.timeline)"')" "resuming 1"
+  [[ $(record_of start | tail -n 1 | jq -r .detail) == *"never finished"* ]]
+  assert_equal "$(names_in "$WAL" -name '00000001*' | wc -l)" "$(names_in "$THEIRS" -name '00000001*' | wc -l)"
+  assert_as_on_server
+  walcheck --deep "$WAL"
+}
+
 @test "a record that crosses segments is lost in the crash of a server that goes on" {
   server first
   start_both

@@ -51,6 +51,11 @@ extension Receiver {
       local.systemIdentifier =
         try directory.header(ofFile: whole.name).map { "\($0.systemIdentifier)" }
     }
+    let timeline = local.segment.timeline
+    if let end = history.end(of: timeline), local.next > end {
+      local.endsUnfinished =
+        try directory.holdsOnlyUnfinishedRecord(of: timeline, behind: end, content, size)
+    }
     return local
   }
 
@@ -103,7 +108,7 @@ extension Receiver {
   private static func comparable(
     _ local: StartPoint.Local, _ content: WALDirectory.Content
   ) -> LSN? {
-    guard local.usedEnd == local.next else { return nil }
+    guard local.usedEnd == local.next, !local.endsUnfinished else { return nil }
     return content.complete.last {
       $0.timeline == local.segment.timeline && $0.end == local.next
     }?.start
@@ -131,10 +136,7 @@ extension Receiver {
     try refuse(problem, remote, records)
     let remote = try renewSlot(remote, stream, isLost: problem.slotIsLost)
     let start = StartPoint.fresh(remote, size)
-    try mark(
-      records.gap(
-        timeline: problem.timeline, from: problem.position, to: start,
-        reason: problem.state.rawValue))
+    try mark(records.gap(behind: problem, upTo: start))
     try setAside(from: start.position, remote.history)
     message.warning(
       "the WAL from \(problem.position) to \(start.position) is missing from now on")
@@ -172,10 +174,7 @@ extension Receiver {
     let problem = StartPoint(
       state: .diverged, timeline: segment.timeline, position: divergence.position, detail: detail)
     try refuse(problem, remote, records)
-    try mark(
-      records.gap(
-        timeline: segment.timeline, from: divergence.position, to: problem,
-        reason: problem.state.rawValue))
+    try mark(records.gap(behind: problem, upTo: problem))
     try setAside(from: segment.start, remote.history)
   }
 

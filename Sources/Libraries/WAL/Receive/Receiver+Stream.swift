@@ -32,20 +32,22 @@ extension Receiver {
   }
 
   /// Receives until the end position, or until a stop signal, the server or an error ends it.
-  func receive(from stream: WALStream, _ attempt: inout Attempt) throws {
-    guard let records else { return }
+  func receive(
+    from stream: WALStream, _ records: ReceiverRecords, _ attempt: inout Attempt
+  ) throws {
     try checkRoom()
     let remote = try remote(stream)
-    let silence = try silenceLimit(stream)
-    var intervals = StatusReporter.Intervals(server: try reportInterval(stream))
+    // Milliseconds; 0 where the server waits for ever.
+    let timeout =
+      SettingValue.milliseconds(try stream.connection.setting("wal_sender_timeout")) ?? 0
+    let silence = silenceLimit(timeout)
+    var intervals = StatusReporter.Intervals(server: reportInterval(timeout))
     if options.reportsStatus { intervals.records = max(options.statusMilliseconds, 100) }
     var beginning = try begin(stream, remote, records, verifies: attempt.verifies)
     var reporter = StatusReporter(stream, intervals)
     let queue = queue
     try reporter.start(CommitClock(directory: options.directory, size: size)) {
-      progress, lastCommit in
-      // That the reader is gone is seen by the thread that receives.
-      try? queue.add(records.status(progress, lastCommit: lastCommit))
+      progress, lastCommit in queue.offer(records.status(progress, lastCommit: lastCommit))
     }
     defer { reporter.end() }
     var timeline = beginning.start.timeline
@@ -204,28 +206,16 @@ extension Receiver {
   }
 
   /// As patient with the server as it is with us.
-  private func silenceLimit(_ stream: WALStream) throws -> SilenceLimit {
-    let timeout = Self.milliseconds(ofSetting: try stream.connection.setting("wal_sender_timeout"))
-    return SilenceLimit(milliseconds: timeout.flatMap { $0 > 0 ? $0 : nil } ?? 60_000)
+  private func silenceLimit(_ senderTimeout: Int) -> SilenceLimit {
+    SilenceLimit(milliseconds: senderTimeout > 0 ? senderTimeout : 60_000)
   }
 
   /// Often enough for the user, and for a server that ends connections it hears nothing of.
   ///
   /// Milliseconds; nil when neither wants any.
-  private func reportInterval(_ stream: WALStream) throws -> Int? {
-    let timeout = Self.milliseconds(ofSetting: try stream.connection.setting("wal_sender_timeout"))
+  private func reportInterval(_ senderTimeout: Int) -> Int? {
     let wanted = options.statusMilliseconds > 0 ? options.statusMilliseconds : nil
-    guard let timeout, timeout > 0 else { return wanted }
-    return min(wanted ?? .max, max(timeout / 4, 100))
-  }
-
-  /// `1min`, `30s`, `500ms`; nil for 0, which means never.
-  private static func milliseconds(ofSetting text: String) -> Int? {
-    let digits = text.prefix { ("0"..."9").contains($0) }
-    let units = ["ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000]
-    guard let number = Int(digits), let unit = units[String(text.dropFirst(digits.count))] else {
-      return nil
-    }
-    return number * unit
+    guard senderTimeout > 0 else { return wanted }
+    return min(wanted ?? .max, max(senderTimeout / 4, 100))
   }
 }

@@ -37,26 +37,26 @@ public struct Receiver: ~Copyable {
     try queue.close(waitingSeconds: 2)
   }
 
+  private typealias Server = (stream: WALStream, records: ReceiverRecords)
+
   private mutating func receive() throws {
     // What is wrong from the start is said at once, not tried again for ever.
-    var stream: WALStream? = try connect()
+    var server: Server? = try connect()
     var attempt = Attempt()
     while true {
       do {
-        if stream == nil { stream = try connect() }
-        if let stream { return try receive(from: stream, &attempt) }
+        let (stream, records) = try server ?? connect()
+        server = nil
+        return try receive(from: stream, records, &attempt)
       } catch Restart.now {
-        stream = nil
         continue
       } catch Restart.whenThereIsRoom {
-        stream = nil
         try waitForRoom()
         continue
       } catch {
         guard options.loops, Self.isTransient(error) else { throw error }
         message.warning((error as? any Diagnosable)?.message ?? "\(error)")
       }
-      stream = nil
       try Clock.sleep(milliseconds: attempt.pause)
       attempt.pause = min(attempt.pause * 2, 5000)
     }
@@ -69,13 +69,13 @@ public struct Receiver: ~Copyable {
   }
 
   /// Connects, and learns what does not change as long as the cluster lives.
-  private mutating func connect() throws -> WALStream {
+  private mutating func connect() throws -> Server {
     let connection = try ReplicationConnection(
       options.connection, applicationName: options.standbyName ?? "walrecv",
       isNamed: options.standbyName != nil)
     let system = try connection.identifySystem()
     let text = try connection.setting("wal_segment_size")
-    guard let bytes = Self.bytes(ofSetting: text), let size = SegmentSize(bytes: bytes) else {
+    guard let bytes = SettingValue.bytes(text), let size = SegmentSize(bytes: bytes) else {
       throw Failure(.configuration, "the server's wal_segment_size is \"\(text)\"")
     }
     // Files are as private as the cluster's own.
@@ -88,18 +88,9 @@ public struct Receiver: ~Copyable {
         hint: "A cluster made anew needs a directory and a slot of its own.")
     }
     self.size = size
-    if records == nil { records = ReceiverRecords(systemIdentifier: system.identifier) }
-    return WALStream(connection)
-  }
-
-  /// `16MB`, `1GB`.
-  private static func bytes(ofSetting text: String) -> Int? {
-    let digits = text.prefix { ("0"..."9").contains($0) }
-    let units = ["B": 1, "kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30]
-    guard let number = Int(digits), let unit = units[String(text.dropFirst(digits.count))] else {
-      return nil
-    }
-    return number * unit
+    let records = records ?? ReceiverRecords(systemIdentifier: system.identifier)
+    self.records = records
+    return (WALStream(connection), records)
   }
 
   borrowing func emitExisting(_ records: ReceiverRecords) throws {

@@ -33,9 +33,16 @@ final class RecordQueue: Sendable {
     if let failure, let failure { throw failure }
   }
 
+  /// Takes a record that is of no use when it is late: while others wait it is passed over.
+  func offer(_ record: Record) {
+    state.update { state in
+      if state.waiting.isEmpty, state.failure == nil { state.waiting.append(record) }
+    }
+  }
+
   /// Throws what writing failed with, if it did.
   func check() throws {
-    if let failure = state.update({ $0.failure }) { throw failure }
+    if let failure = state.read({ $0.failure }) { throw failure }
   }
 
   /// Waits until all is written, though not for ever: a consumer may hang, and `--emit-existing`

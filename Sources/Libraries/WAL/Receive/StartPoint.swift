@@ -33,6 +33,9 @@ struct StartPoint: Equatable {
     var usedEnd: LSN
     /// Nil when nothing in the directory says.
     var systemIdentifier: String?
+    /// True if all that lies behind the place where the server left the timeline is the beginning of
+    /// a record that it never finished.
+    var endsUnfinished = false
 
     /// The first byte that is not there for certain.
     var next: LSN { isPartial ? segment.start : segment.end }
@@ -68,6 +71,13 @@ struct StartPoint: Equatable {
           + "timeline \(remote.system.timeline)")
     }
     let end = remote.history.end(of: timeline)
+    if let end, next > end, local.endsUnfinished {
+      return StartPoint(
+        state: .resuming, timeline: timeline,
+        position: Segment(timeline: timeline, holding: end, size: size).start,
+        detail: "what the directory holds of timeline \(timeline) behind \(end), where the server "
+          + "left it, is part of a record that was never finished: no commit is in it")
+    }
     if let end, next > end {
       return start(
         .diverged,
