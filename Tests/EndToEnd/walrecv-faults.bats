@@ -252,6 +252,7 @@ gone() { [[ $(sql "select count(*) from pg_stat_replication where application_na
   eventually 8 has_flushed "$SLOT"
   stop_receiver marked
   assert_equal "$(jq -r .reason "$DIR/gaps.ndjson" | sort -u)" diverged
+  walcheck --deep --known-gaps "$DIR/gaps.ndjson" "$DIR"
   grep -q acknowledged-commit "$DIR"/*.diverged-*
   holds_all_confirmed "$DIR" "$SLOT"
 }
@@ -303,6 +304,41 @@ gone() { [[ $(sql "select count(*) from pg_stat_replication where application_na
   # Those files are of the future: it says so, although nobody reads.
   eventually 8 grep -q 'walrecv: error: the directory holds WAL up to' "$WORK/walrecv.err"
   kill "$reader"
+}
+
+@test "--status-records: how far it is, and how old the last commit is that is safe" {
+  start_receiver good walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT" --status-records --status-interval 1
+  eventually 8 has_flushed "$SLOT"
+  sql "create table clocked (i int)"
+  local committed at status
+  committed=$(sql "insert into clocked values (1); select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')")
+  at=$(sql 'select pg_current_wal_flush_lsn()')
+  eventually 8 has_flushed "$SLOT" "$at"
+  sleep 2.5
+  stop_receiver good
+  status=$(jq -c 'select(.type == "status")' "$WORK/good.out" | tail -n 1)
+  assert_equal "$(jq -c keys_unsorted <<<"$status")" \
+    '["type","timeline","received_lsn","flushed_lsn","server_lsn","bytes_behind","last_commit_at","last_commit_age_ms","system_identifier","at"]'
+  assert_equal "$(sql "select '$(jq -r .flushed_lsn <<<"$status")'::pg_lsn >= '$at'")" t
+  assert_equal "$(jq '.bytes_behind == 0 and .last_commit_age_ms > 1000 and .last_commit_age_ms < 60000' <<<"$status")" true
+  [[ $(jq -r .last_commit_at <<<"$status") > ${committed%?} ]] || fail "the last commit is of $(jq -r .last_commit_at <<<"$status")"
+  (($(jq -c 'select(.type == "status")' "$WORK/good.out" | wc -l) >= 2)) || fail "there are too few records"
+}
+
+@test "a server that does not answer is given up after connect_timeout" {
+  local port status=0
+  # Whoever listens and says nothing.
+  python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(60)' >"$WORK/port" 3>&- &
+  local silent=$!
+  eventually 5 test -s "$WORK/port"
+  port=$(<"$WORK/port")
+  start_receiver hasty timeout 20 walrecv -D "$DIR" -S "$SLOT" --no-loop \
+    --dbname "host=127.0.0.1 port=$port connect_timeout=1"
+  wait_receiver hasty || status=$?
+  kill "$silent"
+  assert_equal "$status" 69
+  grep -q connect_timeout "$WORK/hasty.err"
 }
 
 @test "a reader of the records that goes away ends it" {

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Every libpq function that is used here: result, name, parameters, arguments. */
 #define FUNCTIONS(F)                                                                              \
@@ -39,13 +40,15 @@
     F(char *, PQcmdTuples, (PGresult * res), (res))                                               \
     F(PGcancel *, PQgetCancel, (PGconn * conn), (conn))                                           \
     F(int, PQcancel, (PGcancel * cancel, char *error, int size), (cancel, error, size))           \
+    F(PQconninfoOption *, PQconninfo, (PGconn * conn), (conn))                                    \
     F(PQnoticeProcessor, PQsetNoticeProcessor,                                                    \
       (PGconn * conn, PQnoticeProcessor processor, void *argument), (conn, processor, argument))
 
-#define PROCEDURES(F)                                    \
-    F(PQfinish, (PGconn * conn), (conn))                 \
-    F(PQclear, (PGresult * res), (res))                  \
-    F(PQfreemem, (void *memory), (memory))               \
+#define PROCEDURES(F)                                          \
+    F(PQfinish, (PGconn * conn), (conn))                       \
+    F(PQclear, (PGresult * res), (res))                        \
+    F(PQfreemem, (void *memory), (memory))                     \
+    F(PQconninfoFree, (PQconninfoOption * options), (options)) \
     F(PQfreeCancel, (PGcancel * cancel), (cancel))
 
 #define SLOT(result, name, parameters, arguments) result(*name) parameters;
@@ -94,4 +97,21 @@ static void ignore_notice(void *argument, const char *message) {
 
 void clibpq_silence_notices(PGconn *connection) {
     libpq.PQsetNoticeProcessor(connection, ignore_notice, NULL);
+}
+
+int clibpq_connect_seconds(PGconn *connection) {
+    PQconninfoOption *options = libpq.PQconninfo(connection);
+    int seconds = 0;
+    int hosts = 1;
+    for (PQconninfoOption *option = options; option && option->keyword; option++) {
+        if (!option->val) continue;
+        if (strcmp(option->keyword, "connect_timeout") == 0) seconds = atoi(option->val);
+        if (strcmp(option->keyword, "host") == 0 || strcmp(option->keyword, "hostaddr") == 0) {
+            int count = 1;
+            for (const char *c = option->val; *c; c++) count += *c == ',';
+            if (count > hosts) hosts = count;
+        }
+    }
+    libpq.PQconninfoFree(options);
+    return seconds > 0 ? seconds * hosts : 0;
 }

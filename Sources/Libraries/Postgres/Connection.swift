@@ -84,16 +84,23 @@ public struct Connection: ~Copyable {
   }
 
   private static func finishConnecting(_ handle: OpaquePointer) throws {
+    let seconds = Int64(unsafe clibpq_connect_seconds(handle))
+    let end = seconds == 0 ? nil : Clock.monotonic() + seconds * 1_000_000_000
     while true {
       guard unsafe PQstatus(handle) != CONNECTION_BAD else {
         throw unsafe PostgresError(connection: handle)
       }
+      let left = end.map { Int32(clamping: max(0, ($0 - Clock.monotonic()) / 1_000_000)) } ?? -1
       let socket = unsafe Descriptor(rawValue: PQsocket(handle))
+      let isReady: Bool
       switch unsafe PQconnectPoll(handle) {
       case PGRES_POLLING_OK: return
-      case PGRES_POLLING_READING: _ = try socket.waitReadable(milliseconds: -1)
-      case PGRES_POLLING_WRITING: _ = try socket.waitWritable(milliseconds: -1)
+      case PGRES_POLLING_READING: isReady = try socket.waitReadable(milliseconds: left)
+      case PGRES_POLLING_WRITING: isReady = try socket.waitWritable(milliseconds: left)
       default: throw unsafe PostgresError(connection: handle)
+      }
+      guard isReady else {
+        throw PostgresError(message: "the server did not answer within connect_timeout")
       }
     }
   }

@@ -23,4 +23,8 @@ enum {
 /* Throws notices away instead of printing them between our own messages. */
 void clibpq_silence_notices(PGconn *connection);
 
+/* What connect_timeout allows for all hosts together, in seconds; 0 is for ever. libpq itself heeds it
+ * in its blocking calls only. */
+int clibpq_connect_seconds(PGconn *connection);
+
 #endif
