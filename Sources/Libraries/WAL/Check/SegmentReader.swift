@@ -55,19 +55,15 @@ struct SegmentReader: Sendable {
   }
 
   private func read(object url: String, into sink: any BlockSink) throws {
-    let content = ObjectContent(try Decompressor(), sink)
     let location = try Location(parsing: url)
     let get = ObjectGet(
       location, concurrency: 1, rangeBytes: Self.rangeBytes, store: options,
       shared: try sharedStore(for: location))
-    if let filter {
-      try filter.run(
-        feed: { input in _ = try get.run { try input.writeAll($0) } },
-        take: { try content.take($0) })
-    } else {
-      _ = try get.run { try content.take($0) }
+    let blocks = Blocks(sink)
+    guard try ArchivedObject(get: get, decrypt: filter).read({ try blocks.take($0) }) else {
+      throw Failure(.negative, "there is no object \"\(url)\"")
     }
-    try content.finish()
+    try blocks.finish()
   }
 
   private func sharedStore(for location: Location) throws -> S3Store? {
@@ -83,26 +79,15 @@ struct SegmentReader: Sendable {
 /// Ends the reading of a file whose rest nobody wants.
 private struct Enough: Error {}
 
-/// Decompresses an object and cuts what comes out into blocks.
-private final class ObjectContent {
-  private var decompressor: Decompressor?
-  private var blocks: BlockCutter
+/// The blocks of an object; a class, because closures share it.
+private final class Blocks {
+  private var cutter: BlockCutter
 
-  init(_ decompressor: consuming Decompressor, _ sink: any BlockSink) {
-    self.decompressor = consume decompressor
-    blocks = BlockCutter(sink)
-  }
+  init(_ sink: any BlockSink) { cutter = BlockCutter(sink) }
 
-  func take(_ compressed: Span<UInt8>) throws {
-    guard var decompressor = decompressor.take() else { return }
-    try decompressor.decompress(compressed) { try blocks.take($0) }
-    self.decompressor = consume decompressor
-  }
+  func take(_ bytes: Span<UInt8>) throws { try cutter.take(bytes) }
 
-  func finish() throws {
-    if let decompressor = decompressor.take() { try decompressor.finish() }
-    try blocks.finish()
-  }
+  func finish() throws { try cutter.finish() }
 }
 
 /// Hands on whole blocks of what comes in pieces of any length.

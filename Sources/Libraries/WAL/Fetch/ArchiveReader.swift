@@ -36,33 +36,13 @@ struct ArchiveReader: Sendable {
     let get = ObjectGet(
       try Location(layout.key(of: name), below: root), concurrency: options.concurrency,
       rangeBytes: options.rangeBytes, store: options.store, shared: store)
-    let decoder = try Decoder(take)
     do {
-      guard try send(get, to: decoder) else { return false }
-      try decoder.finish()
-      return true
+      return try ArchivedObject(get: get, decrypt: options.decrypt.map { ShellFilter($0) }).read(
+        take)
     } catch let error as ZstdError {
       throw Failure(
         error.exitCode, "\"\(url(of: name))\" is damaged", detail: error.message)
     }
-  }
-
-  private func send(_ get: ObjectGet, to decoder: Decoder) throws -> Bool {
-    guard let decrypt = options.decrypt else {
-      return try get.runIfThere { try decoder.take($0) } != nil
-    }
-    let isThere = Monitor(true)
-    do {
-      try ShellFilter(decrypt).run(
-        feed: { input in
-          let delivery = try get.runIfThere { try input.writeAll($0) }
-          if delivery == nil { isThere.update { $0 = false } }
-        }, take: { try decoder.take($0) })
-    } catch  where !isThere.update({ $0 }) {
-      // Of no input the filter made what it would.
-      return false
-    }
-    return isThere.update { $0 }
   }
 
   /// Throws unless something of this cluster is there.
@@ -79,22 +59,5 @@ struct ArchiveReader: Sendable {
         .configuration, "there is nothing of this cluster in the archive \"\(folder)\"",
         hint: "Check --from; --allow-empty-archive takes this for an archive that is still empty.")
     }
-  }
-}
-
-/// Decompresses what is handed to it and hands it on; a class, because closures share it.
-private final class Decoder {
-  private var decompressor: Decompressor?
-  private let emit: (Span<UInt8>) throws -> Void
-
-  init(_ emit: @escaping (Span<UInt8>) throws -> Void) throws {
-    decompressor = try Decompressor()
-    self.emit = emit
-  }
-
-  func take(_ bytes: Span<UInt8>) throws { try decompressor?.decompress(bytes, emit) }
-
-  func finish() throws {
-    if let decompressor = decompressor.take() { try decompressor.finish() }
   }
 }

@@ -152,6 +152,6 @@ private final class PrefetchWork: Sendable {
 
   /// Throws what went wrong.
   func check() throws {
-    if let failure = state.update({ $0.failure }) { throw failure }
+    if let failure = state.read({ $0.failure }) { throw failure }
   }
 }

@@ -5,8 +5,15 @@ public import Postgres
 ///
 /// Memory grows with the gaps between segments, not with the segments.
 public struct ArchiveInventory: Sendable {
+  /// What there is of one timeline.
+  private struct Stock {
+    var segments = SegmentRuns()
+    /// When the last file arrived, in microseconds since 1970; nil when that is unknown.
+    var lastArrival: Int64? = .min
+  }
+
   public let size: SegmentSize
-  private var stocks: [UInt32: TimelineStock] = [:]
+  private var stocks: [UInt32: Stock] = [:]
   private var histories: [UInt32: TimelineHistory] = [:]
 
   public init(size: SegmentSize) { self.size = size }
@@ -18,20 +25,20 @@ public struct ArchiveInventory: Sendable {
   ///
   /// Throws a `Failure` (65) for a name that does not go with the size of the segments.
   public mutating func add(_ name: WALFileName, arrival: Int64?) throws(Failure) {
-    var stock = stocks[name.timeline] ?? TimelineStock()
+    var stock = stocks[name.timeline] ?? Stock()
     if let last = stock.lastArrival { stock.lastArrival = arrival.map { max(last, $0) } }
     if case .segment(let digits) = name {
       guard let segment = Segment(digits, size: size) else {
         throw Failure(.badInput, "\"\(digits)\" is no segment of \(size.bytes) bytes")
       }
-      stock.add(segment.number)
+      stock.segments.insert(segment.number)
     }
     stocks[name.timeline] = stock
   }
 
   /// Takes note of a timeline of which there may be no file.
   public mutating func mention(_ timeline: UInt32) {
-    stocks[timeline] = stocks[timeline] ?? TimelineStock()
+    stocks[timeline] = stocks[timeline] ?? Stock()
   }
 
   public mutating func add(_ history: TimelineHistory) { histories[history.timeline] = history }
@@ -62,7 +69,7 @@ public struct ArchiveInventory: Sendable {
     if let end {
       last = (max(end.rawValue, 1) - 1) / bytes
     } else {
-      let ends = spans.compactMap { stocks[$0.timeline]?.last(in: $0.numbers) }
+      let ends = spans.compactMap { stocks[$0.timeline]?.segments.last(in: $0.numbers) }
       guard let highest = ends.max() else { return nil }
       last = highest
     }
@@ -70,7 +77,8 @@ public struct ArchiveInventory: Sendable {
       let from = max(span.numbers.lowerBound, first)
       let to = min(span.numbers.upperBound, last)
       guard from <= to else { continue }
-      if let number = (stocks[span.timeline] ?? TimelineStock()).firstMissing(in: from...to) {
+      let segments = stocks[span.timeline]?.segments ?? SegmentRuns()
+      if let number = segments.firstMissing(in: from...to) {
         return Segment(timeline: span.timeline, number: number, size: size)
       }
     }

@@ -98,6 +98,6 @@ public enum PruneSource: Sendable {
     guard isThere else {
       throw Failure(.negative, "nothing is pruned: \"\(reader.url(of: name))\" is gone")
     }
-    return text.update { $0 }
+    return text.read { $0 }
   }
 }

@@ -1,7 +1,7 @@
 /// The segments of one timeline that are at hand: numbers that follow one another, as ranges.
-struct SegmentRuns {
+struct SegmentRuns: Sendable {
   /// Segments that follow one another and lie at one place.
-  struct Run {
+  struct Run: Sendable {
     var first: UInt64
     var last: UInt64
     let place: Int
@@ -16,7 +16,7 @@ struct SegmentRuns {
   var first: UInt64? { runs.first?.first }
   var last: UInt64? { runs.last?.last }
 
-  mutating func insert(_ number: UInt64, at place: Int) {
+  mutating func insert(_ number: UInt64, at place: Int = 0) {
     let index = firstIndex(endingBehind: number)
     if index < runs.count, runs[index].first <= number {
       if runs[index].place != place { note(duplicate: number, at: place) }
@@ -65,6 +65,19 @@ struct SegmentRuns {
       }
     }
     return chains
+  }
+
+  /// The highest number in `range` that is at hand.
+  func last(in range: ClosedRange<UInt64>) -> UInt64? {
+    chains.last { $0.overlaps(range) }.map { min($0.upperBound, range.upperBound) }
+  }
+
+  /// The lowest number in `range` that is not at hand.
+  func firstMissing(in range: ClosedRange<UInt64>) -> UInt64? {
+    guard let chain = chains.first(where: { $0.contains(range.lowerBound) }) else {
+      return range.lowerBound
+    }
+    return chain.upperBound < range.upperBound ? chain.upperBound + 1 : nil
   }
 
   /// The first run that ends at `number` or behind it.
