@@ -56,7 +56,7 @@ assert_nothing_left() {
   drill --query 'select count(*) from kept'"" --dbname "$PGDATABASE"
   assert_status 0
   assert_equal "$(jq -c 'keys_unsorted' <<<"$output")" \
-    '["type","backup","system_identifier","timeline","reached_lsn","last_commit_at","rpo_ms","rto_ms","restore_ms","replay_ms","started_at","query_result"]'
+    '["type","backup","system_identifier","timeline","reached_lsn","last_commit_at","rpo_ms","rto_ms","restore_ms","replay_ms","started_at","missing_segment","query_result"]'
   assert_equal "$(jq -c '[.type, .backup, .system_identifier, .timeline, .query_result]' <<<"$output")" \
     "[\"drill\",\"first\",\"$system\",1,\"1035\"]"
   assert_equal "$(jq -c '[.rto_ms == .restore_ms + .replay_ms, .rpo_ms > 0, .rpo_ms < 600000]' <<<"$output")" "[true,true,true]"
@@ -72,6 +72,21 @@ assert_nothing_left() {
   ship
   drill --query 'select count(*) from kept' --dbname "$PGDATABASE"
   assert_equal "$(jq -r .query_result <<<"$output")" 1042
+}
+
+@test "a segment that the archive lacks: the record names it, and the status is 1" {
+  local lacking
+  lacking=$(s3ls "$ARCHIVE/$system/" | jq -r .key | grep -E '/[0-9A-F]{24}.zst$' | sort | tail -n 1)
+  s3get "s3://$BUCKET/$lacking" >kept
+  s3 DELETE "/$BUCKET/$lacking"
+  drill
+  s3put --to "s3://$BUCKET/$lacking" <kept >/dev/null
+  assert_status 1
+  assert_equal "$(jq -r .missing_segment <<<"$output").zst" "${lacking##*/}"
+  assert_stderr_has "although there is more behind it"
+  assert_nothing_left
+  drill
+  assert_status 0
 }
 
 @test "an archive that does not make the backup consistent: 65, and nothing is left" {
