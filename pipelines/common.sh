@@ -198,6 +198,15 @@ stop() {
   if [[ -n $group ]]; then kill -TERM -- "-$group" 2>/dev/null; fi
 }
 
+# `250ms`, `30s`, `15m`, `24h` or `7d` in milliseconds; fails for what is no duration.
+milliseconds_of() {
+  local -A units=([ms]=1 [s]=1000 [m]=60000 [h]=3600000 [d]=86400000)
+  [[ $1 =~ ^([0-9]{1,9})(ms|s|m|h|d)$ ]] || return
+  echo $((10#${BASH_REMATCH[1]} * ${units[${BASH_REMATCH[2]}]}))
+}
+
+compress() { zst "-${SLUICE_LEVEL:-3}" --threads "${SLUICE_THREADS:-1}"; }
+
 # Appends standard input, a line, alone and durably.
 # shellcheck disable=SC2094  # it is read before it is written, under the lock
 append_line() {
