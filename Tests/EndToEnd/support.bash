@@ -165,7 +165,10 @@ eventually() {
   local left=$(($1 * 20))
   shift
   until "$@"; do
-    ((left-- > 0)) || fail "did not come true: $*"
+    ((left-- > 0)) || {
+      fail "did not come true: $*"
+      return 1
+    }
     sleep 0.05
   done
 }

@@ -97,6 +97,8 @@ befall() {
     restart_point) sql "checkpoint; select pg_create_restore_point('here')" >/dev/null ;;
     crash) stop_receiving && crash_server && start_receiving "$RECEIVED" ;;
     promotion)
+      # A record that the server did not finish would keep pg_receivewal from going on.
+      sql checkpoint
       stop_receiving
       crash_server standby
       sql "select pg_promote()" >/dev/null

@@ -84,7 +84,7 @@ agrees_with_the_server() {
 @test "no false alarm on clean archives, and each record that PostgreSQL sees" {
   local loads=(small large subtransactions pages schema) compressions=(off pglz lz4 zstd)
   local events=(nothing switch restart_point crash promotion torn torn_promotion) number
-  for ((number = 1; number <= 10; number++)); do
+  for ((number = 1; number <= 45; number++)); do
     set_server "wal_compression = ${compressions[number % 4]}"
     set_server "full_page_writes = $((number % 3 ? 1 : 0))"
     start_receiving "$SCRATCH/clean-$number"
@@ -98,7 +98,7 @@ agrees_with_the_server() {
     rm -r "$SCRATCH/clean-$number"
   done
   start_postgres
-  for ((number = 11; number <= 15; number++)); do
+  for ((number = 46; number <= 50; number++)); do
     start_receiving "$SCRATCH/clean-$number"
     "load_${loads[number % 5]}" "$number"
     befall "${events[number % 3]}"
