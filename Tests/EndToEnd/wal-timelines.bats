@@ -21,6 +21,7 @@ setup() {
 }
 
 teardown() {
+  show_messages
   stop_both KILL
   remove_server second
   server first

@@ -15,6 +15,7 @@ setup_file() {
 setup() { enter_work; }
 
 teardown() {
+  show_messages
   if [[ -n ${receiver:-} ]]; then kill -KILL "$receiver"; fi
   # The WAL that one test's slot keeps is another one's that must be gone.
   server main
@@ -388,7 +389,10 @@ assert_gaps_are_known() {
   last=$(partials)
   forget_wal
   make_slot s
-  assert_refuses behind "--on-gap=mark" --slot s
+  before=$(slot restart_lsn s)
+  # Asking in vain does not move the slot back to where there is nothing any more.
+  for _ in 1 2 3 4 5; do assert_refuses behind "--on-gap=mark" --slot s; done
+  assert_equal "$(slot restart_lsn s)" "$before"
   assert_goes_on --on-gap=mark
   gap=$(record_of gap)
   assert_equal "$(jq -r '[.timeline, .end_timeline, .reason] | join(" ")' <<<"$gap")" "1 1 behind"
@@ -396,6 +400,20 @@ assert_gaps_are_known() {
   assert_equal "$(sql "select '$(jq -r .end_lsn <<<"$gap")'::pg_lsn > '$(jq -r .start_lsn <<<"$gap")'::pg_lsn")" t
   run --separate-stderr walcheck "$WAL"
   assert_status 1
+  assert_gaps_are_known
+}
+
+@test "a slot that begins where the server's WAL is gone is of no use, and is renewed" {
+  leave_behind
+  make_slot s
+  before=$(slot restart_lsn s)
+  switch_wal
+  sql checkpoint
+  # As after an accident in the server's directory.
+  rm "$PGDATA/pg_wal/$(sql "select pg_walfile_name('$before')")"
+  assert_refuses behind "--on-gap=mark" --slot s
+  assert_goes_on --on-gap=mark
+  assert_equal "$(sql "select '$(slot restart_lsn s)'::pg_lsn > '$before'")" t
   assert_gaps_are_known
 }
 

@@ -95,7 +95,9 @@ extension Receiver {
     if let detail = start.detail { message.warning(detail) }
     var first = start.position
     if verifies, let local { first = Self.comparable(local, content) ?? first }
-    do { try open(stream, start.timeline, from: first, records) } catch let error as PostgresError {
+    do {
+      try open(stream, remote, start.timeline, from: first, records)
+    } catch let error as PostgresError {
       guard Self.isGone(error) else { throw error }
       return try goOn(behind: start.lost(error), stream, remote, records)
     }
@@ -115,10 +117,12 @@ extension Receiver {
   }
 
   private func open(
-    _ stream: WALStream, _ timeline: UInt32, from first: LSN, _ records: ReceiverRecords
+    _ stream: WALStream, _ remote: StartPoint.Remote, _ timeline: UInt32, from first: LSN,
+    _ records: ReceiverRecords
   ) throws {
     try fetchHistory(of: timeline, stream, records)
-    try stream.start(slot: options.slot, timeline: timeline, from: first)
+    try stream.start(
+      slot: options.slot, timeline: timeline, from: first, reserved: remote.slot?.restart)
   }
 
   /// True if the server has removed the WAL that we asked for, or given up the slot.
@@ -134,13 +138,13 @@ extension Receiver {
     _ records: ReceiverRecords
   ) throws -> Beginning {
     try refuse(problem, remote, records)
-    let remote = try renewSlot(remote, stream, isLost: problem.slotIsLost)
+    let remote = try renewSlot(remote, stream, after: problem)
     let start = StartPoint.fresh(remote, size)
     try mark(records.gap(behind: problem, upTo: start))
     try setAside(from: start.position, remote.history)
     message.warning(
       "the WAL from \(problem.position) to \(start.position) is missing from now on")
-    try open(stream, start.timeline, from: start.position, records)
+    try open(stream, remote, start.timeline, from: start.position, records)
     return Beginning(start: start, first: start.position)
   }
 
@@ -180,11 +184,14 @@ extension Receiver {
 
   /// A slot that the server gave up keeps nothing any more; only a new one does.
   private func renewSlot(
-    _ remote: StartPoint.Remote, _ stream: WALStream, isLost: Bool
+    _ remote: StartPoint.Remote, _ stream: WALStream, after problem: StartPoint
   ) throws -> StartPoint.Remote {
     guard let slot = options.slot, let found = remote.slot else { return remote }
-    // A slot that is only behind the gap, as one that was made anew, is where to go on.
-    guard found.restart == nil || isLost else { return remote }
+    // One that is behind the gap, as one that was made anew, is where to go on; not one that begins
+    // where the WAL is gone.
+    let begin = StartPoint.fresh(remote, size).position
+    let isOfNoUse = problem.state == .behind && begin <= problem.position
+    guard found.restart == nil || problem.slotIsLost || isOfNoUse else { return remote }
     try stream.connection.dropSlot(slot)
     var renewed = remote
     renewed.slot = try findSlot(slot, stream)

@@ -179,7 +179,8 @@ extension Receiver {
     }
     let segment = Segment(timeline: next, holding: position, size: size)
     try fetchHistory(of: next, stream, records)
-    try stream.start(slot: options.slot, timeline: next, from: segment.start)
+    try stream.start(
+      slot: options.slot, timeline: next, from: segment.start, reserved: written)
     return SegmentWriter(timeline: next, start: segment.start, size: size)
   }
 
