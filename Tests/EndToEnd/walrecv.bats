@@ -52,6 +52,16 @@ assert_refuses() {
   assert_equal "$(cd "$WAL" && sha256sum ./* | sort)" "$before"
 }
 
+# receive_segments N: by the slot s; of the one behind them there is a part.
+receive_segments() {
+  local count
+  for ((count = 0; count < $1; count++)); do switch_wal; done
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+}
+
 # -- command line
 
 @test "options that do not go together" {
@@ -119,12 +129,7 @@ assert_refuses() {
 @test "an empty directory begins at the segment of the slot's restart_lsn" {
   make_slot s
   first=$(sql "select pg_walfile_name(restart_lsn) from pg_replication_slots")
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 2
   assert_equal "$(names_in "$WAL" | head -n 1)" "$first"
   assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" fresh
   assert_equal "$(segments | wc -l)" 2
@@ -200,21 +205,13 @@ check_endings() {
 
 @test "files are as private as the cluster: 0600, and with group access 0640" {
   make_slot s
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 1
   assert_equal "$(find "$WAL" -type f -printf '%m\n' | sort -u)" 600
   server group --initdb --allow-group-access --initdb --wal-segsize=1
   WAL=$WORK/group
   mkdir "$WAL"
   make_slot s
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 1
   assert_equal "$(find "$WAL" -type f -printf '%m\n' | sort -u)" 640
   remove_server group
 }
@@ -224,10 +221,7 @@ check_endings() {
 @test "a segment's record has these members in this order" {
   make_slot s
   name=$(sql "select pg_walfile_name(pg_current_wal_insert_lsn())")
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
+  receive_segments 1
   system=$(sql "select system_identifier from pg_control_system()")
   number=$((16#${name:8:8}${name:18:6}))
   expected=$(printf '"start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
@@ -247,11 +241,7 @@ check_endings() {
 
 @test "--emit-existing begins with the complete segments that are there" {
   make_slot s
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
+  receive_segments 2
   first=$(record_of segment <(printf '%s\n' "$output"))
   assert_equal "$(wc -l <<<"$first")" 2
   receive --slot s --endpos "$end" --no-loop
@@ -358,12 +348,7 @@ check_endings() {
 # A directory with two complete segments and a partial, and no slot on the server.
 leave_behind() {
   make_slot s
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 2
   sql "select pg_drop_replication_slot('s')" >/dev/null
 }
 
@@ -427,10 +412,7 @@ assert_gaps_are_known() {
 
 @test "a slot that the server gave up: 78 and no loop, and --on-gap=mark renews it" {
   make_slot s
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
+  receive_segments 1
   sql "alter system set max_slot_wal_keep_size = '1MB'"
   sql "select pg_reload_conf()" >/dev/null
   forget_wal
@@ -479,12 +461,7 @@ assert_gaps_are_known() {
   sql "select pg_promote()" >/dev/null
   log=$PGDATA/../log
   server main
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 2
   server promoted
   assert_refuses diverged "left that timeline at" --slot s
   assert_goes_on --on-gap=mark
