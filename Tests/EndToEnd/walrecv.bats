@@ -69,6 +69,7 @@ receive_segments() {
   for options in "" "--create-slot --drop-slot --slot=s" "--create-slot" "--drop-slot" "--no-sync -D $WAL" \
     "--synchronous --no-sync -D $WAL" "--compress=gzip -D $WAL" "--temporary-slot -D $WAL" "-D $WAL extra" \
     "--create-slot --temporary-slot --slot=s" "-D $WAL --endpos=nonsense" "-D $WAL --on-gap=perhaps" \
+    "-D $WAL --min-free=1GiB" "-D $WAL --min-free=1GiB --slot=s --temporary-slot" \
     "-D $WAL --status-interval=often"; do
     # shellcheck disable=SC2086  # a list of words
     PGHOST=/nowhere run --separate-stderr walrecv $options
@@ -116,6 +117,43 @@ receive_segments() {
   wait "$receiver"
   receiver=
   assert_equal "$(slot "restart_lsn is null" missing)" f
+}
+
+@test "a role that may not replicate: 77" {
+  sql "create role plain login" || true
+  run --separate-stderr timeout 20 walrecv -D "$WAL" -S s --username plain
+  assert_status 77
+  sql "drop role plain"
+}
+
+@test "a slot for standbys is the server's to refuse: 78" {
+  run --separate-stderr walrecv -D "$WAL" -S carried --create-slot --failover
+  assert_status 78
+}
+
+@test "an end position that is behind us: nothing is waited for" {
+  make_slot s
+  receive_segments 1
+  rm "$WAL"/????????????????????????
+  # The server writes nothing meanwhile.
+  SECONDS=0
+  receive --slot s --endpos "$(sql "select restart_lsn - (1 << 20) from pg_replication_slots where slot_name = 's'")" --no-loop
+  assert_status 0
+  ((SECONDS < 8)) || fail "it waited for $SECONDS s"
+}
+
+@test "the first of several hosts says nothing: connect_timeout goes on to the next" {
+  make_slot s
+  python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(60)' >"$WORK/port" 3>&- &
+  local silent=$!
+  eventually 5 test -s "$WORK/port"
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop \
+    --dbname "host=127.0.0.1,$PGHOST port=$(<"$WORK/port"),$PGPORT user=postgres connect_timeout=2"
+  kill "$silent"
+  assert_status 0
 }
 
 @test "a temporary slot goes with the connection" {
@@ -463,6 +501,7 @@ assert_gaps_are_known() {
   server main
   receive_segments 2
   server promoted
+  make_slot s
   assert_refuses diverged "left that timeline at" --slot s
   assert_goes_on --on-gap=mark
   assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason] | join(" ")')" "1 2 diverged"
@@ -473,5 +512,43 @@ assert_gaps_are_known() {
   # From now on it is a directory like any other.
   assert_goes_on
   assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming
+  remove_server promoted
+}
+
+@test "commits that the new primary never had: diverged, 78, also where the segment is open still" {
+  make_slot s
+  clone promoted
+  server main
+  sql "create table lost as select 1" && end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  server promoted
+  sql "select pg_promote()" >/dev/null
+  make_slot s
+  assert_refuses diverged "commits perhaps" --slot s
+  # It does not forget: not by being asked twice.
+  assert_refuses diverged "commits perhaps" --slot s
+  assert_goes_on --on-gap=mark
+  assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason, .start_lsn == .end_lsn] | join(" ")')" "1 2 diverged true"
+  assert_gaps_are_known
+  assert_goes_on
+  assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming
+  remove_server promoted
+}
+
+@test "back from timeline 2 to a server that is on timeline 1 still" {
+  make_slot s
+  clone promoted
+  sql "select pg_promote()" >/dev/null
+  make_slot s
+  receive_segments 1
+  server main
+  assert_refuses diverged "not in the history" --slot s
+  assert_goes_on --on-gap=mark
+  assert_gaps_are_known
+  run --separate-stderr walcheck "$WAL" <"$WAL/gaps.ndjson"
+  assert_status 0
+  assert_equal "$(names_in "$WAL" -name '00000002.history')" ""
   remove_server promoted
 }

@@ -63,13 +63,19 @@ public final class WALStream: @unchecked Sendable {
 
   /// Asks the server for `timeline` from `start` on, a segment's first byte.
   ///
-  /// `reserved` is where the slot's WAL begins; nil without a slot, or where it reserves none. The
-  /// corresponding command is `START_REPLICATION`.
-  public func start(slot: String?, timeline: UInt32, from start: LSN, reserved: LSN?) throws {
+  /// `reserved` is where the slot's WAL begins; nil without a slot, or where it reserves none.
+  /// Returns nil once the stream runs, and the next timeline where the server left this one there.
+  /// The corresponding command is `START_REPLICATION`.
+  public func start(
+    slot: String?, timeline: UInt32, from start: LSN, reserved: LSN?
+  ) throws -> End? {
     var sql = "START_REPLICATION "
     if let slot { sql += "SLOT \(Quoting.identifier(slot)) " }
     sql += "PHYSICAL \(start) TIMELINE \(timeline)"
-    _ = try connection.connection.run(sql)
+    guard unsafe PQsendQuery(handle, sql) == 1 else {
+      throw unsafe PostgresError(connection: handle)
+    }
+    if let end = try answer() { return end }
     guard unsafe PQsetnonblocking(handle, 1) == 0 else {
       throw unsafe PostgresError(connection: handle)
     }
@@ -80,6 +86,29 @@ public final class WALStream: @unchecked Sendable {
       (state.isStreaming, state.wantsReply) = (true, false)
       state.lastFeedback = Clock.monotonic()
     }
+    return nil
+  }
+
+  /// Nil when the stream begins.
+  private func answer() throws -> End? {
+    var (end, failure) = (End?.none, PostgresError?.none)
+    while true {
+      try connection.connection.waitForInput { unsafe PQisBusy(handle) == 0 }
+      guard let result = unsafe PQgetResult(handle) else { break }
+      switch unsafe PQresultStatus(result) {
+      case PGRES_COPY_BOTH:
+        unsafe PQclear(result)
+        return nil
+      case PGRES_TUPLES_OK: end = try Self.timeline(unsafe Rows(handle: result))
+      case PGRES_COMMAND_OK: unsafe PQclear(result)
+      default:
+        if failure == nil { failure = unsafe PostgresError(result: result) }
+        unsafe PQclear(result)
+      }
+    }
+    if let failure { throw failure }
+    guard let end else { throw PostgresError(message: "the server does not send WAL") }
+    return end
   }
 
   /// The end of the server's WAL when it last spoke.
