@@ -104,3 +104,12 @@ assert_same_directories() {
     cmp --bytes "$(stat -c %s "$ours/$name")" "$ours/$name" /dev/zero || fail "pg_receivewal has no $name"
   done
 }
+
+# For a teardown: of a test that failed, what the receivers had to say.
+show_messages() {
+  if [[ -z ${BATS_TEST_COMPLETED:-} && -s $WORK/messages ]]; then
+    echo "-- messages of the receivers:"
+    tail -n 20 "$WORK/messages"
+    tail -n 5 "$WORK/records"
+  fi
+}

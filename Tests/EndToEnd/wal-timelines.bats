@@ -21,6 +21,7 @@ setup() {
 }
 
 teardown() {
+  show_messages
   stop_both KILL
   remove_server second
   server first
@@ -33,7 +34,7 @@ start_both() {
   sql "select pg_create_physical_replication_slot(name, true) from (values ('ours'), ('theirs')) as names(name)
     where not exists (select from pg_replication_slots where slot_name = name)" >/dev/null
   start_receiver --slot ours
-  pg_receivewal --directory "$THEIRS" --slot theirs --synchronous >>"$WORK/theirs.log" 2>&1 3>&- &
+  "$PGHOST/bin/pg_receivewal" --directory "$THEIRS" --slot theirs --synchronous >>"$WORK/theirs.log" 2>&1 3>&- &
   theirs=$!
   disown
   eventually 20 both_stream
@@ -124,6 +125,37 @@ branch() { cut -f 2 "$WAL/$1.history" | tail -n 1; }
   emit 2500000
   assert_equal_so_far "00000001 00000002"
   [[ $(branch 00000002) == *00000 ]] || fail "the branch is at $(branch 00000002)"
+}
+
+# Promotes at a segment's end, which is also where the directory ends, while nobody receives.
+promote_at_the_end() {
+  start_both
+  lose_first switch_wal
+  eventually 20 both_have
+  stop_both
+  promote
+  emit 1500000
+}
+
+goes_on_alone() {
+  start_receiver --slot ours
+  eventually 20 has_flushed walrecv
+  stop_receiver
+  assert_status 0
+  assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming
+  assert_as_on_server
+}
+
+@test "at the end of a segment, while it is away" {
+  promote_at_the_end
+  goes_on_alone
+}
+
+@test "at the end of a segment, while it is away, and all complete segments are shipped" {
+  promote_at_the_end
+  rm "$WAL"/????????????????????????
+  goes_on_alone
+  assert_equal "$(record_of segment | tail -n 1 | jq -r .timeline)" 2
 }
 
 @test "idle: nothing is written before and after" {

@@ -15,6 +15,7 @@ setup_file() {
 setup() { enter_work; }
 
 teardown() {
+  show_messages
   if [[ -n ${receiver:-} ]]; then kill -KILL "$receiver"; fi
   # The WAL that one test's slot keeps is another one's that must be gone.
   server main
@@ -51,6 +52,16 @@ assert_refuses() {
   assert_equal "$(cd "$WAL" && sha256sum ./* | sort)" "$before"
 }
 
+# receive_segments N: by the slot s; of the one behind them there is a part.
+receive_segments() {
+  local count
+  for ((count = 0; count < $1; count++)); do switch_wal; done
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+}
+
 # -- command line
 
 @test "options that do not go together" {
@@ -58,6 +69,7 @@ assert_refuses() {
   for options in "" "--create-slot --drop-slot --slot=s" "--create-slot" "--drop-slot" "--no-sync -D $WAL" \
     "--synchronous --no-sync -D $WAL" "--compress=gzip -D $WAL" "--temporary-slot -D $WAL" "-D $WAL extra" \
     "--create-slot --temporary-slot --slot=s" "-D $WAL --endpos=nonsense" "-D $WAL --on-gap=perhaps" \
+    "-D $WAL --min-free=1GiB" "-D $WAL --min-free=1GiB --slot=s --temporary-slot" \
     "-D $WAL --status-interval=often"; do
     # shellcheck disable=SC2086  # a list of words
     PGHOST=/nowhere run --separate-stderr walrecv $options
@@ -107,6 +119,43 @@ assert_refuses() {
   assert_equal "$(slot "restart_lsn is null" missing)" f
 }
 
+@test "a role that may not replicate: 77" {
+  sql "create role plain login" || true
+  run --separate-stderr timeout 20 walrecv -D "$WAL" -S s --username plain
+  assert_status 77
+  sql "drop role plain"
+}
+
+@test "a slot for standbys is the server's to refuse: 78" {
+  run --separate-stderr walrecv -D "$WAL" -S carried --create-slot --failover
+  assert_status 78
+}
+
+@test "an end position that is behind us: nothing is waited for" {
+  make_slot s
+  receive_segments 1
+  rm "$WAL"/????????????????????????
+  # The server writes nothing meanwhile.
+  SECONDS=0
+  receive --slot s --endpos "$(sql "select restart_lsn - (1 << 20) from pg_replication_slots where slot_name = 's'")" --no-loop
+  assert_status 0
+  ((SECONDS < 8)) || fail "it waited for $SECONDS s"
+}
+
+@test "the first of several hosts says nothing: connect_timeout goes on to the next" {
+  make_slot s
+  python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(60)' >"$WORK/port" 3>&- &
+  local silent=$!
+  eventually 5 test -s "$WORK/port"
+  end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop \
+    --dbname "host=127.0.0.1,$PGHOST port=$(<"$WORK/port"),$PGPORT user=postgres connect_timeout=2"
+  kill "$silent"
+  assert_status 0
+}
+
 @test "a temporary slot goes with the connection" {
   start_receiver --slot passing --temporary-slot
   eventually 10 eval '[[ $(slot temporary passing) == t ]]'
@@ -118,12 +167,7 @@ assert_refuses() {
 @test "an empty directory begins at the segment of the slot's restart_lsn" {
   make_slot s
   first=$(sql "select pg_walfile_name(restart_lsn) from pg_replication_slots")
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 2
   assert_equal "$(names_in "$WAL" | head -n 1)" "$first"
   assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" fresh
   assert_equal "$(segments | wc -l)" 2
@@ -199,21 +243,13 @@ check_endings() {
 
 @test "files are as private as the cluster: 0600, and with group access 0640" {
   make_slot s
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 1
   assert_equal "$(find "$WAL" -type f -printf '%m\n' | sort -u)" 600
   server group --initdb --allow-group-access --initdb --wal-segsize=1
   WAL=$WORK/group
   mkdir "$WAL"
   make_slot s
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 1
   assert_equal "$(find "$WAL" -type f -printf '%m\n' | sort -u)" 640
   remove_server group
 }
@@ -223,10 +259,7 @@ check_endings() {
 @test "a segment's record has these members in this order" {
   make_slot s
   name=$(sql "select pg_walfile_name(pg_current_wal_insert_lsn())")
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
+  receive_segments 1
   system=$(sql "select system_identifier from pg_control_system()")
   number=$((16#${name:8:8}${name:18:6}))
   expected=$(printf '"start_lsn":"0/%X","end_lsn":"0/%X","path":"%s","bytes":%d,"system_identifier":"%s"}' \
@@ -246,11 +279,7 @@ check_endings() {
 
 @test "--emit-existing begins with the complete segments that are there" {
   make_slot s
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
+  receive_segments 2
   first=$(record_of segment <(printf '%s\n' "$output"))
   assert_equal "$(wc -l <<<"$first")" 2
   receive --slot s --endpos "$end" --no-loop
@@ -357,12 +386,7 @@ check_endings() {
 # A directory with two complete segments and a partial, and no slot on the server.
 leave_behind() {
   make_slot s
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 2
   sql "select pg_drop_replication_slot('s')" >/dev/null
 }
 
@@ -388,7 +412,10 @@ assert_gaps_are_known() {
   last=$(partials)
   forget_wal
   make_slot s
-  assert_refuses behind "--on-gap=mark" --slot s
+  before=$(slot restart_lsn s)
+  # Asking in vain does not move the slot back to where there is nothing any more.
+  for _ in 1 2 3 4 5; do assert_refuses behind "--on-gap=mark" --slot s; done
+  assert_equal "$(slot restart_lsn s)" "$before"
   assert_goes_on --on-gap=mark
   gap=$(record_of gap)
   assert_equal "$(jq -r '[.timeline, .end_timeline, .reason] | join(" ")' <<<"$gap")" "1 1 behind"
@@ -396,6 +423,20 @@ assert_gaps_are_known() {
   assert_equal "$(sql "select '$(jq -r .end_lsn <<<"$gap")'::pg_lsn > '$(jq -r .start_lsn <<<"$gap")'::pg_lsn")" t
   run --separate-stderr walcheck "$WAL"
   assert_status 1
+  assert_gaps_are_known
+}
+
+@test "a slot that begins where the server's WAL is gone is of no use, and is renewed" {
+  leave_behind
+  make_slot s
+  before=$(slot restart_lsn s)
+  switch_wal
+  sql checkpoint
+  # As after an accident in the server's directory.
+  rm "$PGDATA/pg_wal/$(sql "select pg_walfile_name('$before')")"
+  assert_refuses behind "--on-gap=mark" --slot s
+  assert_goes_on --on-gap=mark
+  assert_equal "$(sql "select '$(slot restart_lsn s)'::pg_lsn > '$before'")" t
   assert_gaps_are_known
 }
 
@@ -409,10 +450,7 @@ assert_gaps_are_known() {
 
 @test "a slot that the server gave up: 78 and no loop, and --on-gap=mark renews it" {
   make_slot s
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
+  receive_segments 1
   sql "alter system set max_slot_wal_keep_size = '1MB'"
   sql "select pg_reload_conf()" >/dev/null
   forget_wal
@@ -461,13 +499,9 @@ assert_gaps_are_known() {
   sql "select pg_promote()" >/dev/null
   log=$PGDATA/../log
   server main
-  switch_wal
-  switch_wal
-  end=$(position)
-  emit
-  receive --slot s --endpos "$end" --no-loop
-  assert_status 0
+  receive_segments 2
   server promoted
+  make_slot s
   assert_refuses diverged "left that timeline at" --slot s
   assert_goes_on --on-gap=mark
   assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason] | join(" ")')" "1 2 diverged"
@@ -478,5 +512,43 @@ assert_gaps_are_known() {
   # From now on it is a directory like any other.
   assert_goes_on
   assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming
+  remove_server promoted
+}
+
+@test "commits that the new primary never had: diverged, 78, also where the segment is open still" {
+  make_slot s
+  clone promoted
+  server main
+  sql "create table lost as select 1" && end=$(position)
+  emit
+  receive --slot s --endpos "$end" --no-loop
+  assert_status 0
+  server promoted
+  sql "select pg_promote()" >/dev/null
+  make_slot s
+  assert_refuses diverged "commits perhaps" --slot s
+  # It does not forget: not by being asked twice.
+  assert_refuses diverged "commits perhaps" --slot s
+  assert_goes_on --on-gap=mark
+  assert_equal "$(record_of gap | jq -r '[.timeline, .end_timeline, .reason, .start_lsn == .end_lsn] | join(" ")')" "1 2 diverged true"
+  assert_gaps_are_known
+  assert_goes_on
+  assert_equal "$(record_of start | tail -n 1 | jq -r .state)" resuming
+  remove_server promoted
+}
+
+@test "back from timeline 2 to a server that is on timeline 1 still" {
+  make_slot s
+  clone promoted
+  sql "select pg_promote()" >/dev/null
+  make_slot s
+  receive_segments 1
+  server main
+  assert_refuses diverged "not in the history" --slot s
+  assert_goes_on --on-gap=mark
+  assert_gaps_are_known
+  run --separate-stderr walcheck "$WAL" <"$WAL/gaps.ndjson"
+  assert_status 0
+  assert_equal "$(names_in "$WAL" -name '00000002.history')" ""
   remove_server promoted
 }

@@ -9,7 +9,7 @@ import Testing
     #"{"type":"gap"}"#, #"{"type":"gap","timeline":1,"start_lsn":"0/2","end_lsn":"0/1"}"#,
     #"{"type":"gap","timeline":-1,"start_lsn":"0/1","end_lsn":"0/2"}"#,
     #"{"type":"gap","timeline":1,"start_lsn":"0/x","end_lsn":"0/2"}"#,
-    #"{"type":"gap","timeline":2,"start_lsn":"0/1","end_lsn":"0/2","end_timeline":1}"#,
+    #"{"type":"gap","timeline":2,"start_lsn":"0/1","end_lsn":"0/2","end_timeline":-1}"#,
   ])
   func malformedRecordsAreRefused(text: String) throws {
     var gaps = KnownGaps()

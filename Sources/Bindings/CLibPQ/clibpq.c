@@ -10,6 +10,9 @@
     F(PGconn *, PQconnectStartParams,                                                             \
       (const char *const *keywords, const char *const *values, int expand),                       \
       (keywords, values, expand))                                                                 \
+    F(PGconn *, PQconnectdbParams,                                                                \
+      (const char *const *keywords, const char *const *values, int expand),                       \
+      (keywords, values, expand))                                                                 \
     F(PostgresPollingStatusType, PQconnectPoll, (PGconn * conn), (conn))                          \
     F(ConnStatusType, PQstatus, (const PGconn *conn), (conn))                                     \
     F(char *, PQerrorMessage, (const PGconn *conn), (conn))                                       \
@@ -99,19 +102,12 @@ void clibpq_silence_notices(PGconn *connection) {
     libpq.PQsetNoticeProcessor(connection, ignore_notice, NULL);
 }
 
-int clibpq_connect_seconds(PGconn *connection) {
+bool clibpq_has_connect_timeout(PGconn *connection) {
     PQconninfoOption *options = libpq.PQconninfo(connection);
     int seconds = 0;
-    int hosts = 1;
     for (PQconninfoOption *option = options; option && option->keyword; option++) {
-        if (!option->val) continue;
-        if (strcmp(option->keyword, "connect_timeout") == 0) seconds = atoi(option->val);
-        if (strcmp(option->keyword, "host") == 0 || strcmp(option->keyword, "hostaddr") == 0) {
-            int count = 1;
-            for (const char *c = option->val; *c; c++) count += *c == ',';
-            if (count > hosts) hosts = count;
-        }
+        if (option->val && strcmp(option->keyword, "connect_timeout") == 0) seconds = atoi(option->val);
     }
     libpq.PQconninfoFree(options);
-    return seconds > 0 ? seconds * hosts : 0;
+    return seconds > 0;
 }

@@ -10,6 +10,8 @@ internal import Posix
 @safe
 public struct Connection: ~Copyable {
   let handle: OpaquePointer
+  /// How long the server may say nothing when it was asked, in milliseconds; -1 is for ever.
+  let answerMilliseconds: Int32
 
   /// Connects, and fixes the settings that would change how values look.
   ///
@@ -22,15 +24,26 @@ public struct Connection: ~Copyable {
   }
 
   /// Connects to the server's process that sends WAL; it takes replication commands, not SQL.
-  init(replicationTo options: ConnectionOptions, applicationName: String, isNamed: Bool) throws {
+  ///
+  /// `answerMilliseconds` is how long it may say nothing when it was asked.
+  init(
+    replicationTo options: ConnectionOptions, applicationName: String, isNamed: Bool,
+    answerMilliseconds: Int32
+  ) throws {
     var parameters = options.parameters(applicationName: applicationName)
     parameters.append(("replication", "true"))
     // Behind the connection string, so that it wins over what stands there.
     if isNamed { parameters.append(("application_name", applicationName)) }
-    self = unsafe Connection(adopting: try Self.connect(parameters, options.dbname))
+    let made = unsafe Connection(
+      adopting: try Self.connect(parameters, options.dbname),
+      answerMilliseconds: answerMilliseconds)
+    self = made
   }
 
-  private init(adopting handle: OpaquePointer) { unsafe self.handle = handle }
+  private init(adopting handle: OpaquePointer, answerMilliseconds: Int32 = -1) {
+    unsafe self.handle = handle
+    self.answerMilliseconds = answerMilliseconds
+  }
 
   deinit { unsafe PQfinish(handle) }
 
@@ -53,7 +66,7 @@ public struct Connection: ~Copyable {
     if let problem = unsafe clibpq_load() {
       throw unsafe PostgresError(message: "could not load libpq: \(String(cString: problem))")
     }
-    guard let handle = unsafe begin(parameters) else {
+    guard let handle = unsafe try begin(parameters) else {
       throw PostgresError(message: "out of memory")
     }
     do { try unsafe finishConnecting(handle) } catch {
@@ -71,7 +84,12 @@ public struct Connection: ~Copyable {
     return unsafe handle
   }
 
-  private static func begin(_ parameters: [(keyword: String, value: String)]) -> OpaquePointer? {
+  /// Begins to connect, so that a stop signal can end it.
+  ///
+  /// libpq heeds `connect_timeout`, and goes on to the next host, in its blocking call only.
+  private static func begin(
+    _ parameters: [(keyword: String, value: String)]
+  ) throws -> OpaquePointer? {
     var keywords = unsafe parameters.map { unsafe UnsafePointer(strdup($0.keyword)) } + [nil]
     var values = unsafe parameters.map { unsafe UnsafePointer(strdup($0.value)) } + [nil]
     defer {
@@ -80,27 +98,25 @@ public struct Connection: ~Copyable {
         unsafe free(UnsafeMutablePointer(mutating: values[index]))
       }
     }
-    return unsafe PQconnectStartParams(&keywords, &values, 1)
+    let handle = unsafe PQconnectStartParams(&keywords, &values, 1)
+    guard let started = unsafe handle, unsafe clibpq_has_connect_timeout(started) else {
+      return unsafe handle
+    }
+    unsafe PQfinish(started)
+    return unsafe PQconnectdbParams(&keywords, &values, 1)
   }
 
   private static func finishConnecting(_ handle: OpaquePointer) throws {
-    let seconds = Int64(unsafe clibpq_connect_seconds(handle))
-    let end = seconds == 0 ? nil : Clock.monotonic() + seconds * 1_000_000_000
-    while true {
+    while unsafe PQstatus(handle) != CONNECTION_OK {
       guard unsafe PQstatus(handle) != CONNECTION_BAD else {
         throw unsafe PostgresError(connection: handle)
       }
-      let left = end.map { Int32(clamping: max(0, ($0 - Clock.monotonic()) / 1_000_000)) } ?? -1
       let socket = unsafe Descriptor(rawValue: PQsocket(handle))
-      let isReady: Bool
       switch unsafe PQconnectPoll(handle) {
       case PGRES_POLLING_OK: return
-      case PGRES_POLLING_READING: isReady = try socket.waitReadable(milliseconds: left)
-      case PGRES_POLLING_WRITING: isReady = try socket.waitWritable(milliseconds: left)
+      case PGRES_POLLING_READING: _ = try socket.waitReadable(milliseconds: -1)
+      case PGRES_POLLING_WRITING: _ = try socket.waitWritable(milliseconds: -1)
       default: throw unsafe PostgresError(connection: handle)
-      }
-      guard isReady else {
-        throw PostgresError(message: "the server did not answer within connect_timeout")
       }
     }
   }
@@ -165,9 +181,14 @@ public struct Connection: ~Copyable {
   borrowing func waitForInput(until isReady: () -> Bool) throws {
     while !isReady() {
       do {
-        _ = try unsafe Descriptor(rawValue: PQsocket(handle)).waitReadable(milliseconds: -1)
+        let socket = unsafe Descriptor(rawValue: PQsocket(handle))
+        guard try socket.waitReadable(milliseconds: answerMilliseconds) else {
+          throw PostgresError(
+            message: "the server has not answered for \(answerMilliseconds / 1000) s")
+        }
       } catch {
-        cancel()
+        // Where answers are due at once there is nothing to cancel, and nobody perhaps who listens.
+        if answerMilliseconds < 0 { cancel() }
         throw error
       }
       guard unsafe PQconsumeInput(handle) == 1 else {

@@ -48,6 +48,8 @@ public struct PostgresError: Diagnosable {
     if has("authentication failed") || has("pg_hba.conf") || has("no password supplied")
       || has("permission denied for database") || has("is not permitted to log in")
       || (has("role \"") && has("does not exist"))
+      || has("must be superuser or replication role")
+      || has("permission denied to start WAL sender")
     {
       return .notPermitted
     }

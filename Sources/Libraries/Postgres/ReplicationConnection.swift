@@ -1,8 +1,11 @@
+internal import Bytes
 internal import Posix
 
 /// A connection to the server's process that sends WAL.
 public struct ReplicationConnection: ~Copyable {
   let connection: Connection
+  /// Every command is answered from memory: a server that says nothing for so long has stopped.
+  private static var answerMilliseconds: Int32 { 60_000 }
 
   /// What `IDENTIFY_SYSTEM` says.
   public struct System: Sendable, Equatable {
@@ -30,7 +33,8 @@ public struct ReplicationConnection: ~Copyable {
     // The name that pg_hba.conf and password files know these connections by.
     if options.dbname == nil { options.dbname = "dbname=replication" }
     connection = try Connection(
-      replicationTo: options, applicationName: applicationName, isNamed: isNamed)
+      replicationTo: options, applicationName: applicationName, isNamed: isNamed,
+      answerMilliseconds: Self.answerMilliseconds)
   }
 
   /// The version as a number: 150004 is 15.4.
@@ -84,7 +88,7 @@ public struct ReplicationConnection: ~Copyable {
       sql += serverVersion >= 150_000 ? " (\(list))" : " \(list)"
     }
     do { _ = try rows(sql) } catch let error as PostgresError
-      where options.isFailover && error.sqlState?.hasPrefix("42601") == true
+      where options.isFailover && error.message.holds("failover")
     {
       throw Failure(
         .configuration, "the server makes no physical slot that standbys carry over",

@@ -41,6 +41,10 @@ public final class WALStream: @unchecked Sendable {
     var written = LSN.invalid
     /// On our disk, whatever happens.
     var flushed = LSN.invalid
+    /// Where the slot's WAL begins.
+    var reserved = LSN.invalid
+    /// True once the server has sent WAL since the stream began.
+    var hasData = false
     /// The end of the server's WAL when it last spoke.
     var serverPosition = LSN.invalid
     var wantsReply = false
@@ -59,21 +63,52 @@ public final class WALStream: @unchecked Sendable {
 
   /// Asks the server for `timeline` from `start` on, a segment's first byte.
   ///
+  /// `reserved` is where the slot's WAL begins; nil without a slot, or where it reserves none.
+  /// Returns nil once the stream runs, and the next timeline where the server left this one there.
   /// The corresponding command is `START_REPLICATION`.
-  public func start(slot: String?, timeline: UInt32, from start: LSN) throws {
+  public func start(
+    slot: String?, timeline: UInt32, from start: LSN, reserved: LSN?
+  ) throws -> End? {
     var sql = "START_REPLICATION "
     if let slot { sql += "SLOT \(Quoting.identifier(slot)) " }
     sql += "PHYSICAL \(start) TIMELINE \(timeline)"
-    _ = try connection.connection.run(sql)
+    guard unsafe PQsendQuery(handle, sql) == 1 else {
+      throw unsafe PostgresError(connection: handle)
+    }
+    if let end = try answer() { return end }
     guard unsafe PQsetnonblocking(handle, 1) == 0 else {
       throw unsafe PostgresError(connection: handle)
     }
     state.update { state in
       (state.timeline, state.received) = (timeline, start)
       (state.written, state.flushed) = (start, .invalid)
+      (state.reserved, state.hasData) = (reserved ?? .invalid, false)
       (state.isStreaming, state.wantsReply) = (true, false)
       state.lastFeedback = Clock.monotonic()
     }
+    return nil
+  }
+
+  /// Nil when the stream begins.
+  private func answer() throws -> End? {
+    var (end, failure) = (End?.none, PostgresError?.none)
+    while true {
+      try connection.connection.waitForInput { unsafe PQisBusy(handle) == 0 }
+      guard let result = unsafe PQgetResult(handle) else { break }
+      switch unsafe PQresultStatus(result) {
+      case PGRES_COPY_BOTH:
+        unsafe PQclear(result)
+        return nil
+      case PGRES_TUPLES_OK: end = try Self.timeline(unsafe Rows(handle: result))
+      case PGRES_COMMAND_OK: unsafe PQclear(result)
+      default:
+        if failure == nil { failure = unsafe PostgresError(result: result) }
+        unsafe PQclear(result)
+      }
+    }
+    if let failure { throw failure }
+    guard let end else { throw PostgresError(message: "the server does not send WAL") }
+    return end
   }
 
   /// The end of the server's WAL when it last spoke.
@@ -147,6 +182,7 @@ public final class WALStream: @unchecked Sendable {
       state.update { state in
         state.serverPosition = max(state.serverPosition, position)
         state.received = start + bytes.count
+        state.hasData = true
       }
       try take(start, bytes)
       return .data
@@ -192,9 +228,13 @@ public final class WALStream: @unchecked Sendable {
 
   private func sendFeedback(_ state: inout State, wantsReply: Bool = false) throws {
     var message: [UInt8] = [UInt8(ascii: "r")]
+    // A slot goes back to what is confirmed. Before the server has sent anything, it may not have
+    // what comes there any more, and the slot would be lost.
+    let mayConfirm = state.hasData || state.flushed >= state.reserved
+    let flushed = mayConfirm ? state.flushed : .invalid
     // Nothing is applied here. The server's clock counts from 2000.
     let clock = UInt64(bitPattern: Clock.now() - 946_684_800_000_000)
-    for value in [state.written.rawValue, state.flushed.rawValue, 0, clock] {
+    for value in [state.written.rawValue, flushed.rawValue, 0, clock] {
       unsafe withUnsafeBytes(of: value.bigEndian) { unsafe message.append(contentsOf: $0) }
     }
     message.append(wantsReply ? 1 : 0)

@@ -36,6 +36,11 @@ enum Walrecv: Tool {
     guard options.receiver.slot != nil || !options.receiver.slotOptions.isTemporary else {
       throw UsageError("--temporary-slot needs --slot")
     }
+    // The pause ends the connection, and only a slot that stays keeps the WAL meanwhile.
+    let keepsSlot = options.receiver.slot != nil && !options.receiver.slotOptions.isTemporary
+    guard options.receiver.minFreeBytes == 0 || keepsSlot else {
+      throw UsageError("--min-free needs a --slot that is not temporary")
+    }
     var receiver = try Receiver(options.receiver, Message(tool: name))
     try receiver.run()
     return .success

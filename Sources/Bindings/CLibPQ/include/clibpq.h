@@ -7,6 +7,7 @@
 #define CLIBPQ_H
 
 #include <postgresql/libpq-fe.h>
+#include <stdbool.h>
 
 /* Opens libpq; NULL, or what went wrong. Must be called before any other function. */
 const char *clibpq_load(void);
@@ -23,8 +24,7 @@ enum {
 /* Throws notices away instead of printing them between our own messages. */
 void clibpq_silence_notices(PGconn *connection);
 
-/* What connect_timeout allows for all hosts together, in seconds; 0 is for ever. libpq itself heeds it
- * in its blocking calls only. */
-int clibpq_connect_seconds(PGconn *connection);
+/* Whether a connect_timeout is in force, wherever it comes from. */
+bool clibpq_has_connect_timeout(PGconn *connection);
 
 #endif

@@ -7,9 +7,9 @@ internal import Postgres
 public struct KnownGaps: Sendable {
   /// What is missing of each timeline.
   private var gaps: [UInt32: [Range<LSN>]] = [:]
-  /// What is missing between one timeline and another: all of the timelines between them, and of the
-  /// other one what is before a position.
-  private var crossings: [(timelines: ClosedRange<UInt32>, end: LSN)] = []
+  /// Of gaps that end on another timeline, that one and what of it is missing before a position; a
+  /// missing position is that of a timeline between the two, of which all is missing.
+  private var crossings: [(timelines: ClosedRange<UInt32>, end: LSN?)] = []
 
   public init() {}
 
@@ -31,14 +31,18 @@ public struct KnownGaps: Sendable {
       let start = record.string("start_lsn").flatMap({ LSN($0) }),
       let end = record.string("end_lsn").flatMap({ LSN($0) }),
       let endTimeline = UInt32(exactly: record.integer("end_timeline") ?? Int(timeline)),
-      endTimeline > timeline || endTimeline == timeline && start <= end
+      endTimeline != timeline || start <= end
     else {
       throw Failure(
         .badInput, "malformed gap record",
         detail: "Expected timeline, start_lsn, end_lsn, and end_timeline perhaps, in order.")
     }
     if start < end { insert(start..<end, of: timeline) }
-    if endTimeline > timeline { crossings.append((timeline + 1...endTimeline, end)) }
+    guard endTimeline != timeline else { return }
+    crossings.append((endTimeline...endTimeline, end))
+    // A server that was set back to an earlier timeline goes on with that.
+    let between = endTimeline > timeline ? timeline + 1..<endTimeline : endTimeline + 1..<timeline
+    if let first = between.first, let last = between.last { crossings.append((first...last, nil)) }
   }
 
   private mutating func insert(_ gap: Range<LSN>, of timeline: UInt32) {
@@ -55,7 +59,7 @@ public struct KnownGaps: Sendable {
     }
     var reached = from
     for (timelines, end) in crossings where timelines.contains(timeline) {
-      reached = max(reached, timeline == timelines.upperBound ? ceiling(end) : to)
+      reached = max(reached, end.map(ceiling) ?? to)
     }
     for gap in gaps[timeline] ?? [] {
       let start = LSN(rawValue: gap.lowerBound.rawValue & mask)

@@ -52,7 +52,7 @@ extension Receiver {
         try directory.header(ofFile: whole.name).map { "\($0.systemIdentifier)" }
     }
     let timeline = local.segment.timeline
-    if let end = history.end(of: timeline), local.next > end {
+    if let end = history.end(of: timeline), local.usedEnd > end {
       local.endsUnfinished =
         try directory.holdsOnlyUnfinishedRecord(of: timeline, behind: end, content, size)
     }
@@ -62,6 +62,8 @@ extension Receiver {
   /// Where receiving begins.
   struct Beginning {
     var start: StartPoint
+    /// Of the stream; a later one than that of `start` where the server had nothing more of it.
+    var timeline: UInt32
     /// The first byte that is asked for: before `start` where what is there is compared first.
     var first: LSN
     /// To be written once the server has sent something; nil when it was written.
@@ -70,10 +72,11 @@ extension Receiver {
 
   /// Has the server send from where the directory ends, or, if told to, from behind a gap.
   ///
-  /// The stream runs on return. With `verifies` false the last complete segment is not compared.
+  /// The stream runs on return; nil when the end position is behind us already. With `verifies`
+  /// false the last complete segment is not compared.
   func begin(
     _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords, verifies: Bool
-  ) throws -> Beginning {
+  ) throws -> Beginning? {
     let content = try directory.content(size)
     try directory.secure(content)
     let local = try local(content, remote.history)
@@ -95,12 +98,16 @@ extension Receiver {
     if let detail = start.detail { message.warning(detail) }
     var first = start.position
     if verifies, let local { first = Self.comparable(local, content) ?? first }
-    do { try open(stream, start.timeline, from: first, records) } catch let error as PostgresError {
+    if let end = options.endPosition, start.position > end {
+      try queue.add(records.start(start, remote, slot: options.slot))
+      return nil
+    }
+    do {
+      return try open(stream, remote, start, from: first, records)
+    } catch let error as PostgresError {
       guard Self.isGone(error) else { throw error }
       return try goOn(behind: start.lost(error), stream, remote, records)
     }
-    let announcement = records.start(start, remote, slot: options.slot)
-    return Beginning(start: start, first: first, announcement: announcement)
   }
 
   /// The start of the last complete segment, where nothing behind it could show that the server
@@ -114,11 +121,43 @@ extension Receiver {
     }?.start
   }
 
+  /// Has the server send from `first` on, or from where the next timelines begin when it has nothing
+  /// more of this one.
   private func open(
-    _ stream: WALStream, _ timeline: UInt32, from first: LSN, _ records: ReceiverRecords
-  ) throws {
-    try fetchHistory(of: timeline, stream, records)
-    try stream.start(slot: options.slot, timeline: timeline, from: first)
+    _ stream: WALStream, _ remote: StartPoint.Remote, _ start: StartPoint, from first: LSN,
+    _ records: ReceiverRecords
+  ) throws -> Beginning {
+    let announcement = records.start(start, remote, slot: options.slot)
+    let place = try open(
+      stream, (start.timeline, first), reserved: remote.slot?.restart, records)
+    return Beginning(
+      start: start, timeline: place.timeline, first: place.first, announcement: announcement)
+  }
+
+  /// Returns from where on which timeline the stream runs.
+  func open(
+    _ stream: WALStream, _ place: (timeline: UInt32, first: LSN), reserved: LSN?,
+    _ records: ReceiverRecords
+  ) throws -> (timeline: UInt32, first: LSN) {
+    var (timeline, first) = place
+    while true {
+      try fetchHistory(of: timeline, stream, records)
+      let end = try stream.start(
+        slot: options.slot, timeline: timeline, from: first, reserved: reserved)
+      guard case .timeline(let next, let position) = end else { return (timeline, first) }
+      try check(next, position, from: timeline, first)
+      (timeline, first) = (next, Segment(timeline: next, holding: position, size: size).start)
+    }
+  }
+
+  /// Throws where the server goes on with a timeline that cannot follow on this one.
+  func check(_ next: UInt32, _ position: LSN, from timeline: UInt32, _ written: LSN) throws {
+    guard next > timeline, position <= written else {
+      throw Failure(
+        .badInput,
+        "the server goes on with timeline \(next) at \(position), but sent timeline \(timeline) "
+          + "up to \(written)")
+    }
   }
 
   /// True if the server has removed the WAL that we asked for, or given up the slot.
@@ -134,14 +173,35 @@ extension Receiver {
     _ records: ReceiverRecords
   ) throws -> Beginning {
     try refuse(problem, remote, records)
-    let remote = try renewSlot(remote, stream, isLost: problem.slotIsLost)
+    if let parting = problem.parting {
+      return try goOn(from: problem, partingAt: parting, stream, remote, records)
+    }
+    let remote = try renewSlot(remote, stream, after: problem)
     let start = StartPoint.fresh(remote, size)
     try mark(records.gap(behind: problem, upTo: start))
     try setAside(from: start.position, remote.history)
     message.warning(
       "the WAL from \(problem.position) to \(start.position) is missing from now on")
-    try open(stream, start.timeline, from: start.position, records)
-    return Beginning(start: start, first: start.position)
+    var beginning = try open(stream, remote, start, from: start.position, records)
+    beginning.announcement = nil
+    return beginning
+  }
+
+  /// From where the server left the timeline nothing is missing of its own history.
+  private func goOn(
+    from problem: StartPoint, partingAt parting: LSN, _ stream: WALStream,
+    _ remote: StartPoint.Remote, _ records: ReceiverRecords
+  ) throws -> Beginning {
+    let timeline = remote.history.timeline(holding: parting)
+    let branch = { StartPoint(state: .diverged, timeline: $0, position: parting) }
+    try mark(records.gap(behind: branch(problem.timeline), upTo: branch(timeline)))
+    try setAside(from: problem.position, remote.history)
+    message.warning(
+      "what the directory holds of timeline \(problem.timeline) behind \(parting) is in no server's "
+        + "history from now on")
+    let start = StartPoint(
+      state: .resuming, timeline: problem.timeline, position: problem.position)
+    return try open(stream, remote, start, from: start.position, records)
   }
 
   /// Says what the matter is, and throws unless the user wants to go on all the same.
@@ -180,11 +240,14 @@ extension Receiver {
 
   /// A slot that the server gave up keeps nothing any more; only a new one does.
   private func renewSlot(
-    _ remote: StartPoint.Remote, _ stream: WALStream, isLost: Bool
+    _ remote: StartPoint.Remote, _ stream: WALStream, after problem: StartPoint
   ) throws -> StartPoint.Remote {
     guard let slot = options.slot, let found = remote.slot else { return remote }
-    // A slot that is only behind the gap, as one that was made anew, is where to go on.
-    guard found.restart == nil || isLost else { return remote }
+    // One that is behind the gap, as one that was made anew, is where to go on; not one that begins
+    // where the WAL is gone.
+    let begin = StartPoint.fresh(remote, size).position
+    let isOfNoUse = problem.state == .behind && begin <= problem.position
+    guard found.restart == nil || problem.slotIsLost || isOfNoUse else { return remote }
     try stream.connection.dropSlot(slot)
     var renewed = remote
     renewed.slot = try findSlot(slot, stream)
@@ -200,13 +263,18 @@ extension Receiver {
         !history.includes(segment.timeline)
         || history.end(of: segment.timeline).map { segment.start >= $0 } ?? false
       guard isForeign || segment.start >= position else { continue }
-      for name in [segment.name, segment.name + ".partial"] {
-        guard try FileFacts.of(directory.path(of: name)) != nil else { continue }
-        message.warning("\"\(name)\" is kept as \"\(name)\(suffix)\"")
-        try Directory.rename(directory.path(of: name), to: directory.path(of: name + suffix))
-      }
+      for name in [segment.name, segment.name + ".partial"] { try setAside(name, suffix) }
+    }
+    for timeline in content.histories where !history.includes(timeline) {
+      try setAside(WALFileName.history(timeline: timeline).text, suffix)
     }
     try directory.sync()
+  }
+
+  private func setAside(_ name: String, _ suffix: String) throws {
+    guard try FileFacts.of(directory.path(of: name)) != nil else { return }
+    message.warning("\"\(name)\" is kept as \"\(name)\(suffix)\"")
+    try Directory.rename(directory.path(of: name), to: directory.path(of: name + suffix))
   }
 
   /// A timeline's history file comes before its WAL; one that is there must be the server's.

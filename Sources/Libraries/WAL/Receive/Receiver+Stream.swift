@@ -43,14 +43,17 @@ extension Receiver {
     let silence = silenceLimit(timeout)
     var intervals = StatusReporter.Intervals(server: reportInterval(timeout))
     if options.reportsStatus { intervals.records = max(options.statusMilliseconds, 100) }
-    var beginning = try begin(stream, remote, records, verifies: attempt.verifies)
+    guard var beginning = try begin(stream, remote, records, verifies: attempt.verifies) else {
+      if options.emitsExisting, !attempt.hasEmitted { try emitExisting(records) }
+      return
+    }
     var reporter = StatusReporter(stream, intervals)
     let queue = queue
     try reporter.start(CommitClock(directory: options.directory, size: size)) {
       progress, lastCommit in queue.offer(records.status(progress, lastCommit: lastCommit))
     }
     defer { reporter.end() }
-    var timeline = beginning.start.timeline
+    var timeline = beginning.timeline
     var writer = SegmentWriter(timeline: timeline, start: beginning.first, size: size)
     while true {
       let outcome: Outcome
@@ -80,7 +83,7 @@ extension Receiver {
           throw Restart.now
         }
         beginning = try goOn(behind: beginning.start.lost(error), stream, remote, records)
-        timeline = beginning.start.timeline
+        timeline = beginning.timeline
         writer = SegmentWriter(timeline: timeline, start: beginning.first, size: size)
       }
     }
@@ -126,7 +129,7 @@ extension Receiver {
       if arrival != .nothing { silence.isBroken() }
       switch arrival {
       case .data:
-        attempt.pause = 100
+        (attempt.pause, attempt.verifies) = (100, true)
         if let end = options.endPosition, writer.written > end {
           try settle(&writer)
           return .endPosition
@@ -171,16 +174,10 @@ extension Receiver {
     guard case .timeline(let next, let position) = try stream.finish() else {
       throw Failure(.unavailable, "the server ended the stream")
     }
-    guard next > timeline, position <= written else {
-      throw Failure(
-        .badInput,
-        "the server goes on with timeline \(next) at \(position), but sent timeline \(timeline) "
-          + "up to \(written)")
-    }
-    let segment = Segment(timeline: next, holding: position, size: size)
-    try fetchHistory(of: next, stream, records)
-    try stream.start(slot: options.slot, timeline: next, from: segment.start)
-    return SegmentWriter(timeline: next, start: segment.start, size: size)
+    try check(next, position, from: timeline, written)
+    let start = Segment(timeline: next, holding: position, size: size).start
+    let place = try open(stream, (next, start), reserved: written, records)
+    return SegmentWriter(timeline: place.timeline, start: place.first, size: size)
   }
 
   /// Throws when the disk has less room than it is to keep.

@@ -24,6 +24,8 @@ struct StartPoint: Equatable {
   var detail: String?
   /// True if the server has given up the slot.
   var slotIsLost = false
+  /// Where the server left the timeline of which the directory has more; nil otherwise.
+  var parting: LSN?
 
   /// What the directory says.
   struct Local {
@@ -71,33 +73,35 @@ struct StartPoint: Equatable {
           + "timeline \(remote.system.timeline)")
     }
     let end = remote.history.end(of: timeline)
-    if let end, next > end, local.endsUnfinished {
-      return StartPoint(
-        state: .resuming, timeline: timeline,
-        position: Segment(timeline: timeline, holding: end, size: size).start,
-        detail: "what the directory holds of timeline \(timeline) behind \(end), where the server "
-          + "left it, is part of a record that was never finished: no commit is in it")
-    }
-    if let end, next > end {
-      return start(
-        .diverged,
-        "the directory holds WAL of timeline \(timeline) up to \(local.usedEnd), but the server "
-          + "left that timeline at \(end)")
-    }
+    if let end, local.usedEnd > end { return behindBranch(local, end, remote, size) }
     if end == nil, local.usedEnd > remote.system.position, !remote.isStandby {
       return start(
         .diverged,
         "the directory holds WAL up to \(local.usedEnd), but the server's ends at "
           + "\(remote.system.position)")
     }
-    if let end, local.usedEnd > end {
-      return start(
-        .resuming,
-        "the directory holds WAL of timeline \(timeline) up to \(local.usedEnd), which the server "
-          + "left at \(end): what lies between, commits perhaps, stays in \(local.segment.name).partial"
-      )
-    }
     return start(.resuming, nil)
+  }
+
+  /// The directory has more of a timeline than the server, which left it at `end`.
+  private static func behindBranch(
+    _ local: Local, _ end: LSN, _ remote: Remote, _ size: SegmentSize
+  ) -> StartPoint {
+    let timeline = local.segment.timeline
+    var start = StartPoint(
+      state: local.endsUnfinished ? .resuming : .diverged, timeline: timeline,
+      position: Segment(timeline: timeline, holding: end, size: size).start)
+    if local.endsUnfinished {
+      start.detail =
+        "what the directory holds of timeline \(timeline) behind \(end), where the server left it, "
+        + "is part of a record that was never finished: no commit is in it"
+    } else {
+      start.parting = end
+      start.detail =
+        "the directory holds WAL of timeline \(timeline) up to \(local.usedEnd), commits perhaps, but "
+        + "the server left that timeline at \(end)"
+    }
+    return start
   }
 
   /// The same place, when the server has not got what follows it, as it says in `error`.
