@@ -123,7 +123,7 @@ struct PlanCatalog: Sendable {
     """
     WITH RECURSIVE tree AS (
       SELECT w.n, c.oid, NULL::oid AS parent, 0 AS depth, false AS is_pending
-      FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (s, t, n)
+      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (s, t, n)
       JOIN pg_catalog.pg_class c ON c.relname = w.t AND c.relkind IN ('r', 'p', 'f', 'm', 'v')
       JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
       WHERE CASE WHEN w.s IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
@@ -138,7 +138,7 @@ struct PlanCatalog: Sendable {
     SELECT p.oid::text, p.parent::text, s.nspname, c.relname, c.relkind::text,
       pg_catalog.pg_get_expr(c.relpartbound, c.oid), p.is_pending, p.n,
       CASE WHEN c.relkind = 'p' THEN
-        (SELECT (pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_array(k.partstrat, ''))
+        (SELECT (pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_array(min(k.partstrat::text), ''))
           || pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
             coalesce(a.attname, ''), coalesce(\(typeName), '')) ORDER BY u.o))::text
         FROM pg_catalog.pg_partitioned_table k,

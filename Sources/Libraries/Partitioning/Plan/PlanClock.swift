@@ -172,7 +172,7 @@ enum PlanClock {
           + extract(second FROM r.step) AS seconds, r.start,
         pg_catalog.timestamptz 'epoch' + pg_catalog.make_interval(secs => $8::bigint / 1000000)
           + ($8::bigint % 1000000) * interval '1 microsecond' AS now
-      FROM pg_catalog.unnest($1::interval[], $2::text[], $3::timestamp[], $4::boolean[],
+      FROM unnest($1::interval[], $2::text[], $3::timestamp[], $4::boolean[],
         $5::int[], $6::interval[], $7::interval[])
         WITH ORDINALITY AS r (step, zone, start, is_zoned, premake, horizon, keep, n)),
     rule AS (
@@ -207,7 +207,7 @@ enum PlanClock {
       SELECT t.n, s.place,
         \(here("greatest(s.lower, CASE WHEN s.clip THEN t.cutoff_at END)")),
         \(here("least(s.upper, CASE WHEN s.clip THEN t.now_at END)"))
-      FROM pg_catalog.unnest($9::bigint[], $10::bigint[], $11::bigint[], $13::boolean[])
+      FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $13::boolean[])
         WITH ORDINALITY AS s (n, lower, upper, clip, place)
       JOIN told t ON t.n = s.n),
     steps AS (

@@ -12,7 +12,7 @@ enum PlanFacts {
     let rows = try connection.query(
       """
       SELECT pg_catalog.quote_ident(s.nspname), s.nspname, c.relname
-      FROM pg_catalog.unnest($1::text[], $2::text[]) AS w (s, t)
+      FROM unnest($1::text[], $2::text[]) AS w (s, t)
       JOIN pg_catalog.pg_namespace s ON s.nspname = w.s
       JOIN pg_catalog.pg_class c ON c.relnamespace = s.oid AND c.relname = w.t
       """, [Quoting.array(names.map(\.schema)), Quoting.array(names.map(\.name))])
