@@ -195,7 +195,7 @@ struct PartsPlan: Sendable {
       } else {
         var new = deepened(part, level, inner)
         new.reason = "missing below \(node.name)"
-        let leaf = table.firstLeaf(of: node)
+        let leaf = policy.inheritance.followsNewestSibling ? table.firstLeaf(of: node) : nil
         intention.creations.append(
           Creation(
             parent: node, beside: children.first(where: \.isDefault), model: leaf ?? node,

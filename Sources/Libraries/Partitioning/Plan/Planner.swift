@@ -159,13 +159,14 @@ struct Planner: Sendable {
   /// The newest of its siblings is what a new partition is made after.
   private func creation(_ partition: NewPartition) -> Creation {
     let siblings = table.children(of: table.root).filter { !$0.isDefault && !$0.isDetachPending }
-    let newest = siblings.max { end(of: $0) < end(of: $1) }
-    let model = policy.inheritance.followsNewestSibling ? newest ?? table.root : table.root
+    let newest =
+      policy.inheritance.followsNewestSibling ? siblings.max { end(of: $0) < end(of: $1) } : nil
+    let model = newest ?? table.root
     var partition = partition
     partition.schema = model.schema
     return Creation(
       parent: table.root, beside: table.defaultPartition(of: table.root), model: model,
-      leafModel: table.firstLeaf(of: model), partition: partition)
+      leafModel: newest.flatMap(table.firstLeaf), partition: partition)
   }
 
   private func end(of node: CatalogNode) -> Int64 {
