@@ -13,7 +13,8 @@ Filter        JSON Posix |
 Postgres      Filter | CLibPQ Glibc
 Zstd          Bytes Posix | CZstd
 ObjectStore   Filter Digests | CCurl
-Partitioning  Postgres |
+YAML          Bytes | CYaml
+Partitioning  Postgres YAML |
 WAL           Postgres ObjectStore Zstd |
 Changes       Postgres |
 Repack        Changes Partitioning |
