@@ -63,9 +63,44 @@ extension ActionRun {
     try attempts.run {
       try session.transaction(lockTimeout: request.lockTimeout) {
         for statement in target.before(parent) { try session.run(statement) }
+        for statement in try Self.attachments(of: parent, for: target, session) {
+          try session.run(statement)
+        }
         try session.run("COMMENT ON TABLE \(target.partition.sql) IS \(Quoting.literal(mark))")
       }
     }
+  }
+
+  /// What gives the table the keys, foreign keys and indexes of its parent while it is empty.
+  ///
+  /// The attach would else make them of all its rows, with others waiting.
+  private static func attachments(
+    of parent: ParentState, for target: ActionTarget, _ session: ApplySession
+  ) throws -> [String] {
+    let table = target.partition.sql
+    let rows = try session.query(
+      """
+      SELECT 'ALTER TABLE ' || $2::text || ' ADD ' || pg_catalog.pg_get_constraintdef(k.oid)
+      FROM pg_catalog.pg_constraint k
+      WHERE k.conrelid = $1::oid AND k.contype IN ('p', 'u', 'x', 'f')
+      UNION ALL
+      SELECT CASE WHEN x.indisunique THEN 'CREATE UNIQUE INDEX ON ' ELSE 'CREATE INDEX ON ' END
+        || $2::text || pg_catalog.substr(pg_catalog.pg_get_indexdef(x.indexrelid), 1 +
+          pg_catalog.length(pg_catalog.format('CREATE %sINDEX %I ON ONLY %s',
+            CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, $3::text)))
+      FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+      WHERE x.indrelid = $1::oid AND x.indisvalid
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = x.indexrelid
+          AND k.contype IN ('p', 'u', 'x'))
+      """, [parent.oid, table, try shownName(of: parent, session)])
+    return (0..<rows.count).map { rows.text($0, 0) }
+  }
+
+  /// As the server's own descriptions have it, quoted only where it must be.
+  private static func shownName(of parent: ParentState, _ session: ApplySession) throws -> String {
+    try session.query(
+      "SELECT pg_catalog.format('%I.%I', $1::text, $2::text)", [parent.name.schema, parent.name.name]
+    ).text(0, 0)
   }
 
   /// Subscribers are told of rows that leave a published table, but not of their arrival in a table beside it.
