@@ -210,19 +210,20 @@ somebody_sleeps() { ! nobody_sleeps; }
 
 # -- locks
 
-# inserting SECONDS SQL COMMAND…: runs the command while two sessions insert; says how many inserts failed, and the longest
-# time that one took, in milliseconds.
+# inserting SECONDS SQL COMMAND…: runs the command while two sessions insert. One that had to wait longer than 150 ms for
+# a lock would fail, whatever else the machine is busy with. Sets `longest`, in milliseconds, and `inserts`.
 inserting() {
   local seconds=$1 statement=$2 pid
   shift 2
   echo "$statement" >"$BATS_TEST_TMPDIR/insert.sql"
   rm -f "$BATS_TEST_TMPDIR"/wait.*
-  env --default-signal=INT pgbench --no-vacuum --file "$BATS_TEST_TMPDIR/insert.sql" --client 2 --time "$seconds" --rate 200 --log \
+  env --default-signal=INT PGOPTIONS='-c lock_timeout=150ms' pgbench --no-vacuum --file "$BATS_TEST_TMPDIR/insert.sql" --client 2 --time "$seconds" --rate 200 --log \
     --log-prefix "$BATS_TEST_TMPDIR/wait" >"$BATS_TEST_TMPDIR/pgbench" 2>&1 3>&- &
   pid=$!
   sleep 0.3
   "$@"
-  sleep 0.3
+  # What it has in its buffer is lost.
+  sleep 1
   kill -INT "$pid" 2>/dev/null || true
   wait "$pid" || true
   ! grep -E 'ERROR|aborted' "$BATS_TEST_TMPDIR/pgbench" || fail "an insert failed"
@@ -245,7 +246,6 @@ inserting() {
       pg-partapply <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" || fail "exit $?: $(<"$BATS_TEST_TMPDIR/results")"
     jq -r '"# \(.action) \(.attempts) tries, \(.elapsed_ms) ms"' "$BATS_TEST_TMPDIR/results" >&3
     assert_equal "$(jq -r .outcome "$BATS_TEST_TMPDIR/results")" $'done\ndone\ndone'
-    ((longest <= 150)) || fail "an insert took $longest ms"
   done
 }
 
@@ -269,8 +269,8 @@ inserting() {
   inserting 120 "insert into ev values (timestamptz '2024-01-03' + random() * interval '23 hours', 10000000 + (random() * 1e12)::bigint)" \
     pg-partapply <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" || fail "exit $?: $(<"$BATS_TEST_TMPDIR/results")"
   jq -r '"# \(.detail), \(.attempts) tries, \(.elapsed_ms) ms"' "$BATS_TEST_TMPDIR/results" >&3
-  ((longest <= 150)) || fail "an insert took $longest ms"
-  assert_equal "$(sql "select count(*) - $inserts from ev where n between 1 and 1000000 or n >= 10000000")" 1000000
+  assert_equal "$(sql "select count(*), sum(n) from ev where n between 1 and 1000000")" "1000000|500000500000"
+  assert_equal "$(sql "select count(*) >= $inserts, count(*) = count(distinct n) from ev where n >= 10000000")" "t|t"
   assert_equal "$(sql 'select count(*) from only ev_default')" 1
 }
 
@@ -286,9 +286,9 @@ all_rows() {
 }
 
 layout() {
-  sql "select string_agg(inhrelid::regclass || ' ' || pg_get_expr(relpartbound, c.oid) || inhdetachpending || coalesce(obj_description(c.oid), ''), ';' order by 1)
+  sql "select string_agg(inhrelid::regclass || ' ' || pg_get_expr(relpartbound, c.oid) || inhdetachpending || coalesce(obj_description(c.oid), ''), ';' order by inhrelid::regclass::text)
     from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = 'ev'::regclass"
-  sql "select string_agg(c.oid::regclass::text, ' ' order by 1) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname in ('public', 'old') and relkind = 'r'"
+  sql "select string_agg(c.oid::regclass::text, ' ' order by c.oid::regclass::text) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname in ('public', 'old') and relkind = 'r'"
   sql "select count(*) from pg_constraint where conname = 'sluice_bound'"
 }
 
