@@ -1,6 +1,7 @@
 # pg-partapply where things go wrong: locks, kills, hooks, rows that come late. A row that exists nowhere is a failure.
 
 load support
+load servers
 load partitions
 
 setup_file() {
@@ -14,7 +15,8 @@ setup() {
   MANIFEST=$BATS_TEST_TMPDIR/manifest.ndjson
 }
 
-teardown() { end_sleepers; }
+# A test with a server of its own has nobody asleep on the shared one.
+teardown() { [[ -n ${server:-} ]] || end_sleepers; }
 
 # Says in the manifest that a partition is archived and verified, as partition-run does. $2: when (now).
 prove() {
@@ -144,6 +146,14 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
   assert_equal "$(jq -r '[.type, .action, .schema, .table, .partition] | join(" ")' "$BATS_TEST_TMPDIR/record")" "action drop public ev ev_1"
 }
 
+@test "what comes behind an action that was not done is not done either: a hook that keeps a partition from its detach" {
+  sql "select plan.make('ev')" >/dev/null
+  run --separate-stderr pg-partapply --hook false --hook-for detach < <(retirement drop ev_1; retirement detach ev_1)
+  assert_status 1
+  assert_equal "$(jq -r '[.action, .outcome] | join(" ")' <<<"$output")" $'detach refused\ndrop refused'
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+}
+
 @test "a hook is asked of the kinds of actions that it is for" {
   sql "select plan.make('ev')" >/dev/null
   { creation create ev ev_3 2024-01-03 2024-01-04; retirement drop ev_1; } >"$BATS_TEST_TMPDIR/plan"
@@ -196,6 +206,21 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
 }
 
 somebody_sleeps() { ! nobody_sleeps; }
+
+@test "a read replica: says so, does nothing, and exits with 0" {
+  server=main
+  server main
+  "$REPO/Tests/Support/postgres" run "$SCRATCH/postgres-main" psql -h "$PGHOST" -p "$PGPORT" -U postgres -qXAt -d postgres \
+    -c "create table ev (at timestamptz not null) partition by range (at); create table ev_1 partition of ev default" >/dev/null
+  clone replica
+  run --separate-stderr pg-partapply <<<'{"type":"action","action":"drop","schema":"public","table":"ev","partition_schema":"public","partition":"ev_1","facts":{"oid":"1"}}'
+  assert_status 0
+  assert_output ""
+  assert_stderr_has "read replica"
+  stop_server replica
+  remove_server replica
+  remove_server main
+}
 
 @test "a server that is not there: 69; one that goes away: 69, and the rest is tried" {
   run --separate-stderr env PGHOST=/nowhere pg-partapply <<<"{\"type\":\"action\",\"action\":\"archive\",\"schema\":\"a\",\"table\":\"b\",\"partition_schema\":\"a\",\"partition\":\"c\"}"
@@ -321,6 +346,7 @@ killed_everywhere() {
     pg-partapply --manifest "$MANIFEST" --cool 0 --batch-rows 30 <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" ||
       fail "message $n: $(<"$BATS_TEST_TMPDIR/results")"
     assert_equal "$(layout)" "$wanted" "layout after kill $n"
+    assert_equal "$(jq -r .step "$MANIFEST" | tail -n 2 | tr '\n' ' ')" "verified dropped " "manifest after kill $n"
     assert_equal "$(sql "select (select count(*) from ev) + (select count(*) from old.ev_2)")" "$kept" "rows after the run behind kill $n"
   done
   echo "# $((n - 1)) kills" >&3
