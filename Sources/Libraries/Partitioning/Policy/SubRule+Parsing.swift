@@ -39,13 +39,13 @@ extension SubRule {
   /// `[a, b]` is a partition each, `[[a, b], c]` one for the first two.
   private static func groups(_ entry: PolicyEntry) throws(Failure) -> [[String?]] {
     var groups: [[String?]] = []
-    var seen: Set<String?> = []
+    var seen: Set<[UInt8]?> = []
     for item in try entry.items("a list of values") {
       var group: [String?] = []
       let isGroup = if case .sequence = item.node.content { true } else { false }
       for value in isGroup ? try item.items("values") : [item] {
         let text = value.node.isNull ? nil : try value.text("a value")
-        guard seen.insert(text).inserted else {
+        guard seen.insert(text.map { Array($0.utf8) }).inserted else {
           throw value.error("\(text.map { "\"\($0)\"" } ?? "null") is named twice")
         }
         group.append(text)

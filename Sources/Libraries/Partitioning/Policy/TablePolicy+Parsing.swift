@@ -86,10 +86,11 @@ extension TenantRule {
 
   private static func tenants(_ items: [PolicyEntry]) throws(Failure) -> [String] {
     var tenants: [String] = []
-    var seen: Set<String> = []
+    // By bytes, as the server compares; Swift takes two spellings of an accented letter for equal.
+    var seen: Set<[UInt8]> = []
     for item in items {
       let tenant = try item.text("a tenant")
-      guard seen.insert(tenant).inserted else {
+      guard seen.insert(Array(tenant.utf8)).inserted else {
         throw item.error("\"\(tenant)\" is named twice")
       }
       tenants.append(tenant)
