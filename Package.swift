@@ -71,6 +71,7 @@ let package = Package(
       "WAL", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "ObjectStore", "Zstd"]),
     // Tools.
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
+    tool("pg-partplan", uses: ["Postgres", "Partitioning"]),
     tool("pg-attach", uses: ["Postgres", "Partitioning"]),
     tool("pg-snapshot", uses: ["Postgres"]),
     tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),

@@ -7,8 +7,11 @@ public struct Message: Sendable {
 
   public init(tool: String) { self.tool = tool }
 
-  public func error(_ error: any Diagnosable) {
-    var lines = [("error", error.message)]
+  public func error(_ error: any Diagnosable) { self.error(error, of: nil) }
+
+  /// `subject` is what the error is about, such as one table of many; nil says nothing.
+  public func error(_ error: any Diagnosable, of subject: String?) {
+    var lines = [("error", (subject.map { "\($0): " } ?? "") + error.message)]
     if let detail = error.detail { lines.append(("detail", detail)) }
     if let hint = error.hint { lines.append(("hint", hint)) }
     if error.exitCode == .usage {

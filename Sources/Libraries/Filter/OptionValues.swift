@@ -57,6 +57,43 @@ public enum OptionValue {
     return text
   }
 
+  /// Microseconds since 1970 of a date (its midnight in UTC) or an RFC 3339 time: `2024-01-31T10:00:00Z`.
+  ///
+  /// Fractions have at most six digits; an offset is `Z` or like `+02:00`.
+  public static func moment(_ text: String) throws(UsageError) -> Int64 {
+    guard let value = moment(ofTime: text) else {
+      throw UsageError("\"\(text)\" is not a time such as 2024-01-31 or 2024-01-31T10:00:00Z")
+    }
+    return value
+  }
+
+  private static func moment(ofTime text: String) -> Int64? {
+    if text.utf8.count == 10 {
+      return Timestamp.dayNumber(ofDate: text).map { $0 * 86_400_000_000 }
+    }
+    let clock = text.prefix(19)
+    var rest = text.dropFirst(19)
+    var digits: Substring = ""
+    if rest.first == "." {
+      digits = rest.dropFirst().prefix { ("0"..."9").contains($0) }
+      rest = rest.dropFirst(1 + digits.count)
+    }
+    guard digits.utf8.count <= 6, let offset = offset(rest) else { return nil }
+    let fraction = digits + String(repeating: "0", count: 6 - digits.utf8.count)
+    return Timestamp.microseconds(of: "\(clock).\(fraction)Z").map { $0 - offset }
+  }
+
+  /// Microseconds east of UTC.
+  private static func offset(_ text: Substring) -> Int64? {
+    if text == "Z" { return 0 }
+    let parts = text.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }),
+      let hours = Int64(parts[0]), let minutes = Int64(parts[1]), (0...59).contains(minutes),
+      (0...23).contains(hours), let sign = ["+": Int64(1), "-": -1][text.prefix(1)]
+    else { return nil }
+    return sign * (hours * 60 + minutes) * 60_000_000
+  }
+
   private static func scaled(_ text: String, by units: [(String, Int)]) -> Int? {
     let digits = text.prefix { ("0"..."9").contains($0) }
     guard !digits.isEmpty, let number = Int(digits),

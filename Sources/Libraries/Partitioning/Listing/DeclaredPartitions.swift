@@ -22,7 +22,7 @@ enum DeclaredPartitions {
   /// The bounds of the lowest level that is cut by time; nil when none is.
   ///
   /// A default partition below such a level holds what its siblings do not: any time at all.
-  private static func timeBounds(of chain: [TreeNode]) throws -> TimeBounds? {
+  static func timeBounds(of chain: [TreeNode]) throws -> TimeBounds? {
     for node in chain {
       guard let bound = node.bound, let kind = node.keyType.flatMap(TimeKind.init) else { continue }
       switch try PartitionBound(parsing: bound) {

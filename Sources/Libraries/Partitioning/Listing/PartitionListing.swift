@@ -152,18 +152,19 @@ public struct PartitionListing {
 
   private func addKeys(to partitions: inout [Partition]) throws {
     for index in partitions.indices {
-      partitions[index].key = try key(of: partitions[index])
+      partitions[index].key = try Self.key(of: partitions[index], request.key)
     }
   }
 
-  private func key(of partition: Partition) throws -> String {
+  /// The name of a partition's object; without a template the default layout's.
+  static func key(of partition: Partition, _ template: KeyTemplate?) throws -> String {
     var values = partition.facts?.parts ?? [:]
     values["database"] = partition.database
     values["schema"] = partition.table.schema
     values["table"] = partition.table.name
     values["partition"] = partition.leaf.name
     let fallback = values["YYYY"] == nil ? KeyTemplate.byName : KeyTemplate.daily
-    let template = try request.key ?? KeyTemplate(parsing: fallback)
+    let template = try template ?? KeyTemplate(parsing: fallback)
     guard let key = template.expand(values) else {
       throw Failure(
         .badInput, "partition \(partition.shownName) has no lower bound in time for its key",

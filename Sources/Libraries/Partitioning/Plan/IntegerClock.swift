@@ -1,0 +1,53 @@
+internal import Posix
+internal import Postgres
+
+/// The boundaries of integer keys: multiples of the step, counted from the start.
+enum IntegerClock {
+  /// The highest value in the table stands for the present moment; of an empty table that is 0.
+  static func now(
+    _ table: CatalogNode, _ column: String, on connection: borrowing Connection
+  ) throws -> Int64 {
+    let name = Quoting.identifier(column)
+    let rows = try connection.query(
+      "SELECT coalesce(max(\(name)), 0)::numeric::text FROM \(table.sqlName)")
+    guard let value = Int64(rows.text(0, 0)) else {
+      throw Failure(.badInput, "\(rows.text(0, 0)) in table \(table.sqlName) is out of range")
+    }
+    return value
+  }
+
+  /// Throws a `Failure` (65) where numbers become too large, or a stretch has too many boundaries.
+  static func answer(
+    _ question: ClockQuestion, now: Int64
+  ) throws(Failure) -> ClockAnswer {
+    guard case .count(let step) = question.rule.step, step > 0,
+      let start = Int64(question.rule.start ?? "0"), let keep = Int64(question.retention ?? "0"),
+      let wanted = Int64(exactly: question.rule.premake)
+    else { throw Failure(.badInput, "the policy of an integer key has no numbers") }
+    let reach = step.multipliedReportingOverflow(by: wanted + 3)
+    // Nothing overflows where everything is below a quarter of the largest number.
+    let limit = Int64.max / 4
+    guard !reach.overflow, [reach.partialValue, start, now, keep].allSatisfy({ abs($0) < limit })
+    else { throw Failure(.badInput, "the ranges would leave the numbers that the key can hold") }
+    let cutoff = question.retention.map { _ in now - keep }
+    let floor = { (value: Int64) in start + (value - start).floored(by: step) * step }
+    var answer = ClockAnswer(
+      now: now, cutoff: cutoff, horizon: nil, ahead: [], stretches: [])
+    answer.ahead = (0...wanted + 2).map { floor(now) + $0 * step }
+    for stretch in question.stretches {
+      let from = max(stretch.from ?? now, (question.isClipped ? cutoff : nil) ?? .min)
+      let to = min(stretch.to ?? now, question.isClipped ? now : .max)
+      guard from < to, abs(from) < limit, abs(to) < limit else {
+        answer.stretches.append([])
+        continue
+      }
+      guard (to - from) / step < PlanClock.maxBoundaries else {
+        throw Failure(
+          .badInput, "steps of \(step) make more than \(PlanClock.maxBoundaries) ranges")
+      }
+      answer.stretches.append(
+        Array(stride(from: floor(from), through: floor(to - 1) + step, by: Int64.Stride(step))))
+    }
+    return answer
+  }
+}

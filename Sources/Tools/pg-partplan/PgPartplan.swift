@@ -1,0 +1,49 @@
+import Filter
+import Partitioning
+import Posix
+import Postgres
+
+/// Plans how partitions are made and retired.
+@main
+enum PgPartplan: Tool {
+  struct Options: ConnectionOptionsHolder {
+    var connection = ConnectionOptions()
+    var at: Int64?
+  }
+
+  static let name = "pg-partplan"
+  static let summary = "plans how partitions are made and retired"
+  static var usage: String { "[OPTION]... POLICY" }
+  static var defaults: Options { Options() }
+  static var exitCodes: [ExitCode] {
+    [.negative, .badInput, .unavailable, .temporary, .notPermitted]
+  }
+  static var flags: [Flag<Options>] {
+    Flag.connection + [
+      .option("at", "TIME", "plan as of then: a date, or a time as in RFC 3339") {
+        $0.at = try OptionValue.moment($1)
+      }
+    ]
+  }
+
+  static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
+    var policies: [TablePolicy] = []
+    for operand in operands {
+      let words = operand.split(separator: ";").map(String.init)
+      var policy = TablePolicy(
+        table: try TableName(parsing: words[0]),
+        range: RangeRule(column: words[1], step: .interval(words[2])))
+      policy.retention.keep = "30 days"
+      policy.retention.retirement = .archiveThenDrop
+      policies.append(policy)
+    }
+    var request = PlanRequest(policies)
+    request.now = options.at
+    let connection = try Connection(options.connection, applicationName: name)
+    var planning = Planning(request, messages: Message(tool: name))
+    var output = RecordWriter()
+    for action in try planning.actions(on: connection) { try output.write(action.record) }
+    try output.finish()
+    return ExitStatus(planning.worst ?? .success)
+  }
+}
