@@ -13,7 +13,7 @@ Filter        JSON Posix |
 Postgres      Filter | CLibPQ Glibc
 Zstd          Bytes Posix | CZstd
 ObjectStore   Filter Digests | CCurl
-Partitioning  Postgres |
+Partitioning  Postgres Digests |
 WAL           Postgres ObjectStore Zstd |
 Changes       Postgres |
 Repack        Changes Partitioning |
