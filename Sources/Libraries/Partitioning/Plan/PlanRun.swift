@@ -4,7 +4,7 @@ internal import Postgres
 /// One look at the server, and what follows from it for all tables.
 struct PlanRun {
   /// A table on its way from its policy to its actions.
-  private struct Job {
+  struct Job {
     let policy: TablePolicy
     let planner: Planner
     var answer: ClockAnswer?
@@ -15,7 +15,7 @@ struct PlanRun {
   /// Microseconds since 1970.
   private let now: Int64
   private let database: String
-  private var jobs: [Job] = []
+  private(set) var jobs: [Job] = []
   private(set) var failures: [(policy: TablePolicy, error: any Diagnosable)] = []
   private(set) var warnings: [String] = []
 
@@ -26,6 +26,21 @@ struct PlanRun {
   mutating func actions(
     _ policies: [TablePolicy], on connection: borrowing Connection
   ) throws -> [Action] {
+    try consider(policies, on: connection)
+    try checkNames(on: connection)
+    for job in jobs {
+      for note in job.intention.notes {
+        switch note.severity {
+        case .warning: warnings.append(note.text)
+        case .error: failures.append((job.policy, Failure(.badInput, note.text)))
+        }
+      }
+    }
+    return try creations(on: connection) + expiries(on: connection)
+  }
+
+  /// Finds out what the policies want, as far as the intentions of `jobs`.
+  mutating func consider(_ policies: [TablePolicy], on connection: borrowing Connection) throws {
     for (policy, table) in zip(policies, catalog.tables) {
       try attempt(policy) {
         guard let table else {
@@ -37,16 +52,6 @@ struct PlanRun {
     }
     try askClocks(on: connection)
     try form(on: connection)
-    try checkNames(on: connection)
-    for job in jobs {
-      for note in job.intention.notes {
-        switch note.severity {
-        case .warning: warnings.append(note.text)
-        case .error: failures.append((job.policy, Failure(.badInput, note.text)))
-        }
-      }
-    }
-    return try creations(on: connection) + expiries(on: connection)
   }
 
   /// Adds the job that `make` returns, or notes why there is none.

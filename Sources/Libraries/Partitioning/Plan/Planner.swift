@@ -171,7 +171,7 @@ struct Planner: Sendable {
     node.bound.map(extent)?.to ?? .min
   }
 
-  private func name(
+  func name(
     _ tenant: String?, _ from: Int64, isWhole: Bool, _ answer: ClockAnswer
   ) -> String {
     PartitionName(
