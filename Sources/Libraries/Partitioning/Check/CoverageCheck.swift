@@ -53,9 +53,10 @@ struct CoverageCheck {
       covered == 0
       ? "no partition\(who) takes rows of the present moment"
       : "\(covered) of \(wanted.count) ranges\(who) are there, up to \(end.map(planner.form.shown) ?? "")"
-    let finding = Finding(.horizon, isShort ? .error : .warning, detail)
-      .with("tenant", lane.tenant).with("until", end.map(planner.form.shown))
-    return finding.with("ranges", covered).with("wanted", wanted.count)
+    var finding = Finding(.horizon, isShort ? .error : .warning, detail)
+    if let tenant = lane.tenant { finding = finding.with("tenant", tenant) }
+    return finding.with("until", end.map(planner.form.shown)).with("ranges", covered)
+      .with("wanted", wanted.count)
   }
 
   /// The end of the ranges that follow one another from the present moment on; nil where none holds it.
@@ -93,22 +94,49 @@ struct CoverageCheck {
     }
   }
 
-  /// Missing ranges of the past: those from now on are the horizon's.
+  /// Missing ranges of the past, those that follow one another as one: what is missing from now on is the horizon's.
   private func addGaps(to report: inout TableReport) {
-    for creation in intention.creations where creation.partition.bound != .default {
-      guard let end = position(ofEnd: creation.partition.bound), end <= answer.now else { continue }
-      let (from, to) = (creation.partition.from, creation.partition.to)
-      let finding = Finding(
-        .gap, .warning, "no partition takes rows from \(from ?? "") to \(to ?? "")")
-      report.findings.append(finding.with("from", from).with("to", to))
+    var gaps: [(tenant: String?, extent: Extent, ranges: Int)] = []
+    for creation in intention.creations {
+      guard creation.parent.oid == planner.table.root.oid else {
+        report.findings.append(missing(creation))
+        continue
+      }
+      let extent = planner.extent(of: creation.partition.bound)
+      guard let from = extent.from, let to = extent.to, to <= answer.now else { continue }
+      let tenant = tenant(of: creation.partition.bound)
+      if let last = gaps.last, last.extent.to == from, last.tenant == tenant {
+        gaps[gaps.count - 1].extent.to = to
+        gaps[gaps.count - 1].ranges += 1
+      } else {
+        gaps.append((tenant, extent, 1))
+      }
+    }
+    for gap in gaps.sorted(by: { ($0.extent.from ?? 0) < ($1.extent.from ?? 0) }) {
+      let (from, to) = (
+        gap.extent.from.map(planner.form.shown), gap.extent.to.map(planner.form.shown)
+      )
+      let who = gap.tenant.map { " of tenant \(Self.shown($0))" } ?? ""
+      var finding = Finding(
+        .gap, .warning, "no partition takes rows\(who) from \(from ?? "") to \(to ?? "")")
+      if let tenant = gap.tenant { finding = finding.with("tenant", tenant) }
+      report.findings.append(finding.with("from", from).with("to", to).with("ranges", gap.ranges))
     }
   }
 
-  private func position(ofEnd bound: PartitionBound) -> Int64? {
-    guard case .range(_, let to) = bound else { return nil }
-    let place = planner.tenants == nil ? 0 : 1
-    guard place < to.count, case .value(let text) = to[place] else { return nil }
-    return planner.form.position(text)?.position
+  /// A part that a partition lacks below it.
+  private func missing(_ creation: Creation) -> Finding {
+    let (parent, partition) = (creation.parent, creation.partition)
+    let types = parent.key.map(\.type)
+    return Finding(.gap, .warning, "no partition below it is \(partition.bound.text(types: types))")
+      .of(schema: parent.schema, name: parent.name)
+  }
+
+  private func tenant(of bound: PartitionBound) -> String? {
+    guard planner.tenants != nil, case .range(let from, _) = bound,
+      case .value(let tenant)? = from.first
+    else { return nil }
+    return tenant
   }
 
   private func addOverdue(to report: inout TableReport) {

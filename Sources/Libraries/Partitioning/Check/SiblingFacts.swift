@@ -60,7 +60,7 @@ struct SiblingFacts: Sendable {
         CASE c.relpersistence WHEN 'u' THEN 'unlogged' END,
         (SELECT pg_catalog.string_agg(o, ', ' ORDER BY o COLLATE "C")
           FROM pg_catalog.unnest(c.reloptions) AS o)),
-      c.relreplident || coalesce((
+      c.relreplident::text || coalesce((
         SELECT ': ' || pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.indexrelid, k::int, true),
           ', ' ORDER BY k)
         FROM pg_catalog.pg_index x, pg_catalog.generate_series(1, x.indnkeyatts) AS k
