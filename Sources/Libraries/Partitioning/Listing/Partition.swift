@@ -9,7 +9,7 @@ public struct Partition: Sendable {
   /// The table that was asked for.
   let table: TreeNode
   /// The relation that is read, and the table directly above it.
-  let leaf: TreeNode
+  var leaf: TreeNode
   let parent: TreeNode?
   var bounds: TimeBounds?
   /// A condition that selects its rows; nil for the whole relation.

@@ -14,7 +14,7 @@ struct TreeNode: Sendable {
   /// What `pg_get_expr` says of its bound; nil where it is no partition.
   let bound: String?
   /// The condition its rows fulfil, those of the levels above included; nil without a bound.
-  let constraint: String?
+  var constraint: String?
   /// The type of the first key column of the table above, for example `date`.
   let keyType: String?
   let isReadable: Bool

@@ -47,6 +47,14 @@ struct CatalogTable: Sendable {
     children(of: node).first(where: \.isDefault)
   }
 
+  /// The relations with rows of their own at or below `node`, each with the one directly above it.
+  func leaves(
+    of node: CatalogNode, below parent: CatalogNode
+  ) -> [(parent: CatalogNode, leaf: CatalogNode)] {
+    if node.kind != "p" { return [(parent, node)] }
+    return children(of: node).flatMap { leaves(of: $0, below: node) }
+  }
+
   /// The first relation with rows of its own at or below `node`; nil where there is none.
   func firstLeaf(of node: CatalogNode) -> CatalogNode? {
     if node.kind != "p" { return node }

@@ -35,38 +35,58 @@ enum PlanFacts {
     return counts
   }
 
-  /// The records that partitions are archived by, as pg-partitions lists them, by OID.
+  /// What is known of partitions whose time is over, and the records that they are archived by, as pg-partitions lists
+  /// them, by OID.
   static func listed(
     _ expiries: [(table: CatalogTable, expiry: Expiry)], on connection: borrowing Connection
   ) throws -> (records: [String: Record], physical: [String: PhysicalFacts]) {
     if expiries.isEmpty { return ([:], [:]) }
-    let oids = expiries.map(\.expiry.node.oid)
-    let constraints = try constraints(of: oids, on: connection)
+    var partitions: [Partition] = []
     let database = connection.database
-    var partitions = try expiries.map { table, expiry in
-      let root = Self.node(table.root, nil, nil)
-      let leaf = Self.node(
-        expiry.node, expiry.parent.key.first?.type, constraints[expiry.node.oid])
-      let parent = Self.node(expiry.parent, nil, nil)
-      var partition = Partition(database: database, table: root, leaf: leaf, parent: parent)
-      partition.bounds = try DeclaredPartitions.timeBounds(of: [leaf])
-      return partition
+    for (table, expiry) in expiries {
+      let top = node(expiry.node, expiry.parent)
+      for (parent, leaf) in table.leaves(of: expiry.node, below: expiry.parent) {
+        var partition = Partition(
+          database: database, table: node(table.root, nil), leaf: node(leaf, parent),
+          parent: node(parent, nil))
+        partition.bounds = try DeclaredPartitions.timeBounds(of: [partition.leaf, top])
+        partitions.append(partition)
+      }
     }
-    let dated = partitions.indices.filter { partitions[$0].bounds != nil }
-    let calendar = ServerCalendar(timeZone: "UTC", firstDay: nil, lastDay: nil)
-    let facts = try calendar.facts(of: dated.compactMap { partitions[$0].bounds }, on: connection)
-    for (index, fact) in zip(dated, facts) { partitions[index].facts = fact }
-    let physical = try PhysicalFacts.read(of: partitions, on: connection)
-    let columns = try Relation.columns(ofAll: oids, on: connection)
+    try describe(&partitions, on: connection)
+    // A partition that is partitioned in turn has the facts of all its leaves together.
+    let tops = expiries.map { table, expiry in
+      Partition(
+        database: database, table: node(table.root, nil), leaf: node(expiry.node, nil), parent: nil)
+    }
+    let physical = try PhysicalFacts.read(of: partitions + tops, on: connection)
     var records: [String: Record] = [:]
-    for (index, oid) in oids.enumerated() {
+    for index in partitions.indices {
+      let oid = partitions[index].leaf.oid
       partitions[index].physical = physical[oid]
       partitions[index].rowsEstimate = physical[oid]?.rowsEstimate
-      partitions[index].columns = columns[oid] ?? []
       partitions[index].key = try PartitionListing.key(of: partitions[index], nil)
       records[oid] = partitions[index].record
     }
     return (records, physical)
+  }
+
+  /// Adds what the calendar and the catalog say of partitions.
+  private static func describe(
+    _ partitions: inout [Partition], on connection: borrowing Connection
+  ) throws {
+    let oids = partitions.map(\.leaf.oid)
+    let columns = try Relation.columns(ofAll: oids, on: connection)
+    let constraints = try constraints(of: oids, on: connection)
+    let calendar = ServerCalendar(timeZone: "UTC", firstDay: nil, lastDay: nil)
+    let dated = partitions.indices.filter { partitions[$0].bounds != nil }
+    let facts = try calendar.facts(of: dated.compactMap { partitions[$0].bounds }, on: connection)
+    for (index, fact) in zip(dated, facts) { partitions[index].facts = fact }
+    for index in partitions.indices {
+      let oid = partitions[index].leaf.oid
+      partitions[index].columns = columns[oid] ?? []
+      partitions[index].leaf.constraint = constraints[oid]
+    }
   }
 
   private static func constraints(
@@ -82,11 +102,10 @@ enum PlanFacts {
     return found
   }
 
-  private static func node(
-    _ node: CatalogNode, _ keyType: String?, _ constraint: String?
-  ) -> TreeNode {
+  private static func node(_ node: CatalogNode, _ above: CatalogNode?) -> TreeNode {
     TreeNode(
       oid: node.oid, parent: node.parent, schema: node.schema, name: node.name, kind: node.kind,
-      bound: node.boundText, constraint: constraint, keyType: keyType, isReadable: true)
+      bound: node.boundText, constraint: nil,
+      keyType: above?.strategy == "r" ? above?.key.first?.type : nil, isReadable: true)
   }
 }

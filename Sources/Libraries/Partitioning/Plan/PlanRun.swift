@@ -200,9 +200,9 @@ struct PlanRun {
     let facts = try PlanFacts.listed(all.map { ($0.0.planner.table, $0.1) }, on: connection)
     return all.flatMap { job, expiry in
       ExpiryActions(
-        expiry, of: job.planner.table.root, in: database, job.policy.retention.retirement,
-        serverVersion: catalog.serverVersion, physical: facts.physical[expiry.node.oid],
-        listed: facts.records[expiry.node.oid]
+        expiry: expiry, table: job.planner.table, database: database,
+        retirement: job.policy.retention.retirement, serverVersion: catalog.serverVersion,
+        physical: facts.physical, listed: facts.records
       ).actions
     }
   }
