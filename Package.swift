@@ -57,6 +57,7 @@ let package = Package(
     binding("CLibPQ"),
     binding("CCurl"),
     binding("CZstd", links: ["zstd"]),
+    binding("CYaml"),
     // Libraries, ground floor first.
     library("Bytes", uses: ["CBytes"]),
     library("JSON", uses: ["Bytes"]),
@@ -66,7 +67,10 @@ let package = Package(
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
     library("Zstd", uses: ["Bytes", "Posix", "CZstd"]),
     library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests", "CCurl"]),
-    library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Digests", "Filter", "Postgres"]),
+    library("YAML", uses: ["Bytes", "CYaml"]),
+    library(
+      "Partitioning",
+      uses: ["Bytes", "JSON", "Posix", "Digests", "Filter", "Postgres", "YAML"]),
     library(
       "WAL", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "ObjectStore", "Zstd"]),
     // Tools.
@@ -91,6 +95,7 @@ let package = Package(
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
+    tests("YAML"),
     tests("Filter", uses: ["Bytes", "JSON", "Posix"]),
     tests("Zstd", uses: ["Bytes", "Posix"]),
     tests("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests"]),

@@ -13,7 +13,8 @@ Filter        JSON Posix |
 Postgres      Filter | CLibPQ Glibc
 Zstd          Bytes Posix | CZstd
 ObjectStore   Filter Digests | CCurl
-Partitioning  Postgres Digests |
+YAML          Bytes | CYaml
+Partitioning  Postgres Digests YAML |
 WAL           Postgres ObjectStore Zstd |
 Changes       Postgres |
 Repack        Changes Partitioning |

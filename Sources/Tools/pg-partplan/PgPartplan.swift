@@ -27,16 +27,11 @@ enum PgPartplan: Tool {
   }
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
-    var policies: [TablePolicy] = []
-    for operand in operands {
-      let words = operand.split(separator: ";").map(String.init)
-      var policy = TablePolicy(
-        table: try TableName(parsing: words[0]),
-        range: RangeRule(column: words[1], step: .interval(words[2])))
-      policy.retention.keep = "30 days"
-      policy.retention.retirement = .archiveThenDrop
-      policies.append(policy)
+    guard let policy = operands.first else { throw UsageError("no policy was given") }
+    guard operands.count == 1 else {
+      throw UsageError("too many arguments (first is \"\(operands[1])\")")
     }
+    let policies = try PolicyFile.read(policy)
     var request = PlanRequest(policies)
     request.now = options.at
     let connection = try Connection(options.connection, applicationName: name)

@@ -100,7 +100,7 @@ struct PartsPlan: Sendable {
       return groups.map { values in
         (
           NewPartition(
-            schema: schema, name: PartitionName.joined(name, label(values)), bound: .list(values),
+            schema: schema, name: PlannedName.joined(name, label(values)), bound: .list(values),
             condition: condition(column, values)), extent
         )
       }
@@ -108,7 +108,7 @@ struct PartsPlan: Sendable {
       return (0..<modulus).map { remainder in
         (
           NewPartition(
-            schema: schema, name: PartitionName.joined(name, "\(remainder)"),
+            schema: schema, name: PlannedName.joined(name, "\(remainder)"),
             bound: .hash(modulus: modulus, remainder: remainder)), extent
         )
       }
@@ -156,7 +156,7 @@ struct PartsPlan: Sendable {
       return NewPartition(schema: schema, name: table, bound: .default)
     }
     let column = Quoting.identifier(levels[level].column)
-    let name = PartitionName(
+    let name = PlannedName(
       template: .standard, table: table, tenant: nil,
       from: form.shape == .integer ? .number(from) : .time(answer.wallClock(from)), step: rule.step)
     return NewPartition(

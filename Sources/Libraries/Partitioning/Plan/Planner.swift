@@ -149,7 +149,7 @@ struct Planner: Sendable {
 
   private var defaultPartition: NewPartition {
     NewPartition(
-      schema: "", name: PartitionName.ofDefault(table.root.name), bound: .default, from: nil,
+      schema: "", name: PlannedName.ofDefault(table.root.name), bound: .default, from: nil,
       to: nil,
       condition: nil, reason: "takes what no other partition takes")
   }
@@ -174,7 +174,7 @@ struct Planner: Sendable {
   func name(
     _ tenant: String?, _ from: Int64, isWhole: Bool, _ answer: ClockAnswer
   ) -> String {
-    PartitionName(
+    PlannedName(
       template: policy.naming, table: table.root.name, tenant: tenant,
       from: form.shape == .integer ? .number(from) : .time(answer.wallClock(from)),
       step: isWhole ? policy.range.step : .interval("1 microsecond")

@@ -1,4 +1,3 @@
-internal import Bytes
 public import Filter
 
 /// The name of a new partition, from what it is.
@@ -6,13 +5,93 @@ public import Filter
 /// Placeholders: `{table}`, `{tenant}`, `{from}` (a number, or as many parts of the date as the interval needs),
 /// `{YYYY} {MM} {DD} {HH} {MI} {IYYY} {IW} {Q}`.
 public struct NamingTemplate: Equatable, Sendable {
+  private enum Piece: Equatable {
+    case text(String)
+    case hole(String)
+  }
+
   public let text: String
-  public static let standard = NamingTemplate(unchecked: "{table}_{from}")
+  private let pieces: [Piece]
 
-  private init(unchecked text: String) { self.text = text }
+  public static let standard = NamingTemplate(
+    "{table}_{from}", [.hole("table"), .text("_"), .hole("from")])
+  /// For tables with a row of partitions for each tenant.
+  public static let standardForTenants = NamingTemplate(
+    "{table}_{tenant}_{from}",
+    [.hole("table"), .text("_"), .hole("tenant"), .text("_"), .hole("from")])
 
-  /// Throws where a placeholder is unknown.
+  /// What PostgreSQL takes of a name, in bytes.
+  public static var maxBytes: Int { 63 }
+
+  static var dateParts: [String] { ["YYYY", "MM", "DD", "HH", "MI", "IYYY", "IW", "Q"] }
+
+  private init(_ text: String, _ pieces: [Piece]) { (self.text, self.pieces) = (text, pieces) }
+
+  /// Throws where a placeholder is unknown, a brace has no partner, or nothing is left of a name.
   public init(parsing text: String) throws(UsageError) {
-    self.init(unchecked: text)
+    let known = ["table", "tenant", "from"] + Self.dateParts
+    var pieces: [Piece] = []
+    var rest = text[...]
+    while !rest.isEmpty {
+      let plain = rest.prefix { $0 != "{" && $0 != "}" }
+      if !plain.isEmpty { pieces.append(.text(String(plain))) }
+      rest = rest[plain.endIndex...]
+      guard let brace = rest.popFirst() else { break }
+      guard brace == "{", let end = rest.firstIndex(of: "}") else {
+        throw UsageError("a brace in \"\(text)\" lacks its partner")
+      }
+      let name = String(rest[..<end])
+      guard known.contains(name) else {
+        throw UsageError("{\(name)} is not one of {\(known.joined(separator: "} {"))}")
+      }
+      pieces.append(.hole(name))
+      rest = rest[rest.index(after: end)...]
+    }
+    guard !pieces.isEmpty else { throw UsageError("a name cannot be empty") }
+    guard !text.utf8.contains(0) else { throw UsageError("a name cannot hold a zero byte") }
+    self.init(text, pieces)
+  }
+
+  /// The name of `partition`, at most 63 bytes of UTF-8.
+  ///
+  /// A longer one is cut, and ends in `_` and eight hexadecimal digits that depend on all of it. `isDistinct` adds
+  /// them to a shorter one, too: for a name that something else has already. The same partition has the same name at
+  /// any time.
+  public func name(for partition: NamedPartition, isDistinct: Bool = false) -> String {
+    let whole = pieces.reduce(into: "") { name, piece in
+      switch piece {
+      case .text(let text): name += text
+      case .hole(let hole): name += partition.value(of: hole)
+      }
+    }
+    return PartitionName.fit(whole, identity: partition.identity, isDistinct: isDistinct)
+  }
+
+  /// The name of a partition of `partition` that no range makes: a value of a list, the remainder of a hash, `default`.
+  public static func name(
+    of label: String, in partition: String, isDistinct: Bool = false
+  ) -> String {
+    PartitionName.fit(
+      "\(partition)_\(label)", identity: [partition, label], isDistinct: isDistinct)
+  }
+
+  /// Why two partitions of `range` could have one name; nil where they cannot.
+  func fault(for range: RangeRule, hasTenants: Bool) -> String? {
+    let holes = Set(
+      pieces.compactMap { piece -> String? in
+        if case .hole(let name) = piece { name } else { nil }
+      })
+    if hasTenants, !holes.contains("tenant") {
+      return "{tenant} is missing: all tenants would have the same names"
+    }
+    if !hasTenants, holes.contains("tenant") { return "{tenant} without tenants" }
+    if !range.kind.isTime, let part = Self.dateParts.first(where: holes.contains) {
+      return "{\(part)} of an integer key"
+    }
+    if holes.contains("from") { return nil }
+    guard case .interval(let text) = range.step, let interval = try? IntervalText(parsing: text),
+      DatePrecision.ways(of: interval).contains(where: { $0.isSubset(of: holes) })
+    else { return "{from} is missing, or parts of the date as fine as the interval" }
+    return nil
   }
 }

@@ -1,6 +1,8 @@
 /// How the partitions of one table are made and retired.
 public struct TablePolicy: Sendable {
   public var table: TableName
+  /// Where it was written, for messages: `policy.yaml:12`; empty where it was not read from a file.
+  public var place = ""
   /// How the table itself is cut.
   public var range: RangeRule
   /// One row of partitions for each tenant; nil for tables without.

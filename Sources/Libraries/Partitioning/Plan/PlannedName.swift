@@ -1,7 +1,7 @@
 internal import Filter
 
 /// The name of a new partition: a label, from which nothing is ever read.
-struct PartitionName {
+struct PlannedName {
   enum From {
     case number(Int64)
     /// Microseconds of the wall clock.
