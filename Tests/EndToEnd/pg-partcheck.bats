@@ -152,6 +152,7 @@ orphan warning left_over"
   check
   assert_findings "orphan info events_20231231
 orphan warning left_over"
+  sql "drop table left_over"
 }
 
 @test "partitions that have not what the newest has are found: each aspect" {
