@@ -127,6 +127,8 @@ struct PlanCatalog: Sendable {
   }
 
   /// A first row with the server's facts, then a row for each relation, those above first.
+  ///
+  /// A bound names no columns, and its text is had much sooner without the relation's OID, which would be looked up.
   private static var query: String {
     """
     WITH RECURSIVE tree AS (
@@ -144,7 +146,7 @@ struct PlanCatalog: Sendable {
       pg_catalog.current_setting('server_version_num')::bigint, NULL, NULL, 0 AS depth, 0 AS place
     UNION ALL
     SELECT p.oid::text, p.parent::text, s.nspname, c.relname, c.relkind::text,
-      pg_catalog.pg_get_expr(c.relpartbound, c.oid), p.is_pending, p.n,
+      pg_catalog.pg_get_expr(c.relpartbound, 0), p.is_pending, p.n,
       CASE WHEN c.relkind = 'p' THEN
         (SELECT (pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_array(min(k.partstrat::text), ''))
           || pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(

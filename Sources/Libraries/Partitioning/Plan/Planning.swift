@@ -53,7 +53,9 @@ public struct Planning {
   private mutating func plan(
     _ policies: [TablePolicy], on connection: borrowing Connection
   ) throws -> [Action] {
-    try connection.execute("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    // Compiling queries that run once takes longer than running them.
+    try connection.execute(
+      "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
     let catalog = try PlanCatalog(policies.map(\.table), on: connection)
     guard !catalog.isInRecovery else {
       message.info("the server is a read replica: nothing is planned here")
