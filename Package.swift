@@ -76,6 +76,7 @@ let package = Package(
     // Tools.
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
     tool("pg-partplan", uses: ["Postgres", "Partitioning"]),
+    tool("pg-partcheck", uses: ["Postgres", "Partitioning"]),
     tool("pg-attach", uses: ["Postgres", "Partitioning"]),
     tool("pg-partapply", uses: ["Postgres", "Partitioning"]),
     tool("pg-snapshot", uses: ["Postgres"]),

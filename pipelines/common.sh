@@ -207,15 +207,50 @@ milliseconds_of() {
 
 compress() { zst "-${SLUICE_LEVEL:-3}" --threads "${SLUICE_THREADS:-1}"; }
 
-# Appends standard input, a line, alone and durably.
+# append_step FILE STEP [MEMBERS]: appends standard input, a receipt, as a line of that step; MEMBERS is JSON such as
+# `"reconciled":true`. The step, the digest and the moment that it had as a line of its own are left behind.
+append_step() {
+  local record at
+  IFS= read -r record || return 1
+  [[ $record == '{'*'}' ]] || return 1
+  if [[ $record =~ ^(.*),\"step\":\"[a-z]+\",\"at\":\"[^\"]*\",\"previous_sha256\":[^,{}]*\}$ ]]; then
+    record=${BASH_REMATCH[1]}\}
+    record=${record/%,\"reconciled\":true\}/\}}
+  fi
+  take_time
+  append_chained "$1" <<<"${record%\}}${3:+,$3},\"step\":\"$2\",\"at\":\"$at\"}"
+}
+
+# append_chained FILE: appends standard input, a record, alone and durably, with the digest of the line before it.
 # shellcheck disable=SC2094  # it is read before it is written, under the lock
-append_line() {
-  local line
+append_chained() {
+  local line digest previous=null
   IFS= read -r line || return 1
   {
     flock 9
-    # A line that a power cut left unfinished must not swallow this one.
-    if [[ -s $1 && -n $(tail -c 1 "$1") ]]; then printf '\n' >&9; fi
-    printf '%s\n' "$line" >&9
+    if [[ -s $1 ]]; then
+      finish_line "$1" >&9 || return
+      digest=$(last_lines "$1" | sha256sum) || return
+      previous=\"${digest%% *}\"
+    fi
+    line=${line%\}},\"previous_sha256\":$previous\}
+    printf '%s\n' "$line" >&9 || return
+    # Whoever cuts the end of the file off leaves this behind.
+    digest=$(printf '%s' "$line" | sha256sum) && printf '%s\n' "${digest%% *}" >"$1.head"
   } 9>>"$1" && sync "$1"
+}
+
+# A line that a power cut left unfinished must not swallow the next one.
+finish_line() { [[ -z $(tail -c 1 "$1") ]] || printf '\n'; }
+
+# The last line that is whole, with those behind it that are not; without the last line feed.
+last_lines() {
+  local count=1 line
+  line=$(tail -n 1 "$1" | tr -d '\0')
+  if [[ $line == '{'*'}' ]]; then
+    printf '%s' "$line"
+    return
+  fi
+  while ((count++ < 15)) && [[ $(tail -n $count "$1" | head -n 1 | tr -d '\0') != '{'*'}' ]]; do :; done
+  tail -n $count "$1" | head -c -1
 }

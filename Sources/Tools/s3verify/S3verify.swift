@@ -15,6 +15,8 @@ enum S3verify: Tool {
     var depth = CheckDepth.head
     var manifest: String?
     var takesAll = false
+    var checksChain = false
+    var anchor: String?
     var root: Root?
     var keep = Keep.all
     /// Nil takes what suits the depth: reading back holds much more in memory.
@@ -37,6 +39,12 @@ enum S3verify: Tool {
         $0.manifest = $1
       },
       .toggle("all", "read no records: take every receipt of the manifest") { $0.takesAll = true },
+      .toggle("chain", "look at no object: prove that no line of the manifest is missing") {
+        $0.checksChain = true
+      },
+      .option("anchor", "SHA256", "with --chain: the digest of a line that must be there") {
+        $0.anchor = $1
+      },
       .option("store", "URL", "receipts of objects elsewhere do not count") {
         $0.root = try Root(parsing: $1)
       },
@@ -54,6 +62,10 @@ enum S3verify: Tool {
     guard options.manifest != nil || !options.takesAll else {
       throw UsageError("--all goes with --manifest")
     }
+    guard options.checksChain || options.anchor == nil else {
+      throw UsageError("--anchor goes with --chain")
+    }
+    if options.checksChain { return try checkChain(options) }
     let manifest = try options.manifest.map { try Manifest(path: $0) }
     var session = Session(options, manifest)
     try session.warnOfDamage()
@@ -63,6 +75,22 @@ enum S3verify: Tool {
       try session.checkInput()
     }
     return try session.finish()
+  }
+
+  private static func checkChain(_ options: Options) throws -> ExitStatus {
+    guard let path = options.manifest, !options.takesAll else {
+      throw UsageError("--chain goes with --manifest, and not with --all")
+    }
+    let chain = try ManifestChain(path: path, anchor: options.anchor)
+    if let warning = chain.warning { Message(tool: name).warning(warning) }
+    var output = RecordWriter()
+    try output.write(chain.record)
+    try output.finish()
+    switch chain.outcome {
+    case .ok: return .success
+    case .torn: return ExitStatus(.badInput)
+    case .broken: return ExitStatus(.negative)
+    }
   }
 }
 
