@@ -22,6 +22,7 @@ struct ActionRun {
       case .move: return try move()
       case .archive: return try archive()
       case .drop: return try drop()
+      case .adoptCheck, .adoptValidate, .adoptSwap, .adoptUndo: return try adopt()
       }
     } catch let error as PostgresError where error.sqlState == "23503" {
       throw ActionResult.refused(

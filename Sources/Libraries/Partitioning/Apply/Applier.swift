@@ -122,7 +122,7 @@ extension Action.Kind {
   /// Its place in the order of a plan.
   fileprivate var phase: Int {
     switch self {
-    case .create: 0
+    case .create, .adoptCheck, .adoptValidate, .adoptSwap, .adoptUndo: 0
     case .drain: 1
     case .detach, .move: 2
     case .archive: 3
