@@ -38,6 +38,8 @@ enum AdoptBlockers {
           CASE WHEN connoinherit THEN 'not inherited' ELSE 'not validated' END)
         FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname <> 'sluice_history'
           AND (contype IN ('c', 'f') AND NOT convalidated OR contype = 'c' AND connoinherit)
+      UNION ALL SELECT 'constraint sluice_history of an earlier plan is there (--undo removes it)'
+        FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = 'sluice_history'
       UNION ALL SELECT pg_catalog.format('trigger %I is %s', tgname,
           CASE WHEN tgenabled <> 'O' THEN 'switched off, or to fire on replicas'
             ELSE 'a constraint trigger, or has transition tables' END)

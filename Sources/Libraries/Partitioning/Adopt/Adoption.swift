@@ -74,6 +74,7 @@ public struct Adoption: Sendable {
   public func stepsBack(on connection: borrowing Connection) throws -> [Action] {
     let (catalog, _) = try read(on: connection)
     let node = catalog.root
+    if node.kind == "r" { return [try stepBackFromCheck(node, on: connection)] }
     let table = QualifiedName(schema: node.schema, name: node.name)
     let children = catalog.children(of: node)
     let history = children.first { child in
@@ -109,6 +110,24 @@ public struct Adoption: Sendable {
       facts.field("oid", history.oid)
     }
     return [Action(.adoptUndo, record)]
+  }
+
+  /// Where the table is plain still, only the constraint of the first step has to go.
+  private func stepBackFromCheck(
+    _ node: CatalogNode, on connection: borrowing Connection
+  ) throws -> Action {
+    let rows = try connection.query(
+      "SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2",
+      [node.oid, AdoptSQL.constraint])
+    guard rows.count > 0 else { throw Failure(.badInput, "\(node.sqlName) is not partitioned") }
+    let place = ActionPlace(
+      database: connection.database, table: node, parent: node, schema: node.schema,
+      name: node.name, from: nil, to: nil, bound: nil)
+    let sql = ["ALTER TABLE \(node.sqlName) DROP CONSTRAINT \(AdoptSQL.constraint)"]
+    let record = place.record(
+      .adoptUndo, sql: sql, reason: "the table stays plain"
+    ) { $0.field("oid", node.oid) }
+    return Action(.adoptUndo, record)
   }
 
   private func read(
@@ -202,8 +221,8 @@ extension Adoption {
     // There is no max() of UUIDs before version 18.
     let rows = try connection.query(
       """
-      SELECT (SELECT \(key)::text FROM \(node.sqlName) WHERE \(key) IS NOT NULL
-          ORDER BY \(key) DESC LIMIT 1),
+      SELECT (SELECT t.\(key)::text FROM \(node.sqlName) t WHERE t.\(key) IS NOT NULL
+          ORDER BY t.\(key) DESC LIMIT 1),
         EXISTS (SELECT FROM \(node.sqlName) WHERE \(key) IS NULL)
       """)
     guard !rows.boolean(0, 1) else {

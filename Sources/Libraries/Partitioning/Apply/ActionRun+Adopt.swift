@@ -12,7 +12,7 @@ extension ActionRun {
     guard found.name == name else {
       throw ActionResult.refused("\(name.sql) is named \(found.name.sql) by now")
     }
-    if target.kind == .adoptUndo { _ = try parentState() }
+    if target.kind == .adoptUndo, target.partition != target.table { _ = try parentState() }
     try askLeave()
     let (session, request, statements) = (session, request, target.statements)
     try attempts.run {
@@ -25,8 +25,9 @@ extension ActionRun {
 
   /// True if the step is behind us; throws where the one before it is not.
   private func isAdopted(_ table: RelationState) throws -> Bool {
-    if target.kind == .adoptUndo { return table.parentOID == nil && table.name == target.table }
-    if table.parentOID != nil { return table.bound == target.bound }
+    if table.parentOID != nil {
+      return target.kind != .adoptUndo && table.bound == target.bound
+    }
     let rows = try session.query(
       """
       SELECT convalidated FROM pg_catalog.pg_constraint
@@ -35,6 +36,7 @@ extension ActionRun {
     let isChecked = rows.count > 0
     let isValid = isChecked && rows.boolean(0, 0)
     switch target.kind {
+    case .adoptUndo: return table.name == target.table && !isChecked
     case .adoptCheck: return isChecked
     case .adoptValidate where !isChecked:
       throw ActionResult.refused("the constraint sluice_history is not there")
