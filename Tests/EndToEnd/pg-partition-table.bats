@@ -10,6 +10,7 @@ setup() {
 tables:
   - {table: events, key: at, interval: 1 day, premake: 2}
   - {table: '"Log"', key: {column: Id, type: integer}, interval: 100}
+  - {table: ids, key: {column: id, type: uuid7}, interval: day, sub: {key: kind, hash: 2}}
   - {table: visits, key: at, interval: day, tenant_key: tenant, tenants: [a]}
 POLICY
 }
@@ -18,7 +19,7 @@ POLICY
 plan() { pg-partition-table --table events "$@" "$BATS_TEST_TMPDIR/policy.yaml"; }
 
 # What became of each action, a line each.
-apply() { pg-partapply "$@" | jq -r '[.action, .outcome, .detail // empty] | join(" ")'; }
+apply() { pg-partapply | jq -r '[.action, .outcome, .detail // empty] | join(" ")'; }
 
 # A table with about all that a table can have.
 make_events() {
@@ -76,10 +77,15 @@ shape() {
   sql "alter table events detach partition events_history; drop table events_history; insert into events (at) values (now() + interval '3 days')"
 }
 
-@test "the plan of the policy then finds nothing to do but what is ahead" {
+@test "the policy's plan then finds nothing to do, and later what is ahead" {
   sql "create table events (at timestamptz not null); insert into events values (now())"
   plan | pg-partapply >/dev/null
-  assert_equal "$(pg-partcheck --help >/dev/null 2>&1; pg-partplan <(head -n 2 "$BATS_TEST_TMPDIR/policy.yaml") | wc -l)" 0
+  head -n 2 "$BATS_TEST_TMPDIR/policy.yaml" >"$BATS_TEST_TMPDIR/events.yaml"
+  run --separate-stderr pg-partplan "$BATS_TEST_TMPDIR/events.yaml"
+  assert_status 0
+  assert_equal "$output" ""
+  run --separate-stderr pg-partplan --at "$(date -u -d '3 days' +%F)" "$BATS_TEST_TMPDIR/events.yaml"
+  assert_equal "$(jq -r .action <<<"$output")" create
 }
 
 @test "and the way back, while the new partitions are empty" {
@@ -153,7 +159,7 @@ is_read() { [[ $(sql "select count(*) from pg_locks where relation = 'events'::r
   plan | sed -n '1,2p' | pg-partapply >/dev/null
   blocked 'sluice_history of an earlier plan'
   assert_equal "$(plan --undo | apply)" "adopt-undo done"
-  assert_equal "$(sql "select count(*) from pg_constraint where conrelid = 'events'::regclass")" 0
+  assert_equal "$(sql "select count(*) from pg_constraint where conrelid = 'events'::regclass and contype = 'c'")" 0
   run --separate-stderr plan --undo
   assert_status 65
 }
@@ -207,6 +213,52 @@ blocked() {
     join pg_inherits i on i.inhrelid = c.oid where i.inhparent = '\"Log\"'::regclass" | cut -d';' -f1-2)" \
     "Log_400 FOR VALUES FROM (400) TO (500); Log_500 FOR VALUES FROM (500) TO (600)"
   sql "insert into \"Log\" select generate_series(251, 450)"
+}
+
+@test "UUIDv7 keys, a policy with sub-partitions, and a publication" {
+  sql "create table ids (id uuid primary key, kind int not null default 0); create publication ids for table ids;
+    insert into ids values ('018d7f5a-0000-7000-8000-000000000000')" 2>/dev/null
+  run --separate-stderr pg-partition-table --table ids "$BATS_TEST_TMPDIR/policy.yaml"
+  assert_status 0
+  assert_equal "$(apply <<<"$output" | xargs)" "adopt-check done adopt-validate done adopt-swap done"
+  assert_equal "$(sql "select string_agg(inhrelid::regclass::text, ' ') from pg_inherits where inhparent = 'ids'::regclass")" ids_history
+  assert_equal "$(sql "select string_agg(prrelid::regclass::text, ' ' order by prrelid::regclass::text) from pg_publication_rel")" "ids ids_history"
+  assert_equal "$(pg-partition-table --undo --table ids "$BATS_TEST_TMPDIR/policy.yaml" | apply)" "adopt-undo done"
+  assert_equal "$(sql "select string_agg(prrelid::regclass::text, ' ' order by prrelid::regclass::text) from pg_publication_rel")" ids
+  sql "drop publication ids"
+}
+
+@test "the attach looks at no row, whatever the key's type" {
+  local case type key value
+  for case in 'timestamptz|time|now()' "timestamp|time|now()" 'date|time|now()' 'int|integer|7' 'bigint|epoch-ms|7' 'numeric|integer|7' \
+    "text|ulid|'01HMZ5Z5Z5Z5Z5Z5Z5Z5Z5Z5Z5'" "varchar(26)|ulid|'01HMZ5Z5Z5Z5Z5Z5Z5Z5Z5Z5Z5'"; do
+    IFS='|' read -r type key value <<<"$case"
+    sql "drop table if exists kept; create table kept (k $type, n int); insert into kept values ($value, 1)" 2>/dev/null
+    width=$([[ $key == integer ]] && echo 100 || echo day)
+    pg-partition-table --table kept - <<<"tables: [{table: kept, key: {column: k, type: $key}, interval: $width}]" |
+      jq -r '"begin;", (.sql[] + ";"), "commit;"' |
+      PGOPTIONS='-c client_min_messages=debug1' psql -qXv ON_ERROR_STOP=1 >/dev/null 2>"$BATS_TEST_TMPDIR/debug"
+    grep -qF 'partition constraint for table "kept_history" is implied by existing constraints' "$BATS_TEST_TMPDIR/debug" || fail "$type is looked at"
+    assert_equal "$(sql "select tableoid::regclass, n from kept")" "kept_history|1"
+  done
+}
+
+@test "an owner who is no superuser needs no more" {
+  sql "create role keeper login; grant create, usage on schema public to keeper" 2>/dev/null
+  PGUSER=keeper psql -qXc "create table events (id bigint generated always as identity, at timestamptz not null, primary key (id, at));
+    insert into events (at) values (now())"
+  plan -U keeper >"$BATS_TEST_TMPDIR/plan"
+  assert_equal "$(PGUSER=keeper apply <"$BATS_TEST_TMPDIR/plan" | xargs)" "adopt-check done adopt-validate done adopt-swap done"
+  assert_equal "$(sql "select distinct pg_get_userbyid(relowner) from pg_class where relname like 'events%'")" keeper
+  assert_equal "$(plan -U keeper --undo | PGUSER=keeper apply)" "adopt-undo done"
+}
+
+@test "somebody else's table: 77" {
+  sql "create role keeper login; create table events (at timestamptz not null); grant select on events to keeper" 2>/dev/null
+  plan >"$BATS_TEST_TMPDIR/plan"
+  run --separate-stderr env PGUSER=keeper pg-partapply <"$BATS_TEST_TMPDIR/plan"
+  assert_status 77
+  assert_equal "$(sql "select count(*) from pg_constraint where conrelid = 'events'::regclass and contype = 'c'")" 0
 }
 
 @test "wrong usage, and tenants" {
