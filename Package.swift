@@ -78,6 +78,7 @@ let package = Package(
     tool("pg-partplan", uses: ["Postgres", "Partitioning"]),
     tool("pg-partcheck", uses: ["Postgres", "Partitioning"]),
     tool("pg-attach", uses: ["Postgres", "Partitioning"]),
+    tool("pg-partition-table", uses: ["Postgres", "Partitioning"]),
     tool("pg-partapply", uses: ["Postgres", "Partitioning"]),
     tool("pg-snapshot", uses: ["Postgres"]),
     tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),

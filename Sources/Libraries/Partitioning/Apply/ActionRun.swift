@@ -22,6 +22,7 @@ struct ActionRun {
       case .move: return try move()
       case .archive: return try archive()
       case .drop: return try drop()
+      case .adoptCheck, .adoptValidate, .adoptSwap, .adoptUndo: return try adopt()
       }
     } catch let error as PostgresError where error.sqlState == "23503" {
       throw ActionResult.refused(
@@ -56,7 +57,8 @@ struct ActionRun {
 
   /// The partition, if it is still the one that was planned for; nil when it is gone.
   ///
-  /// It may have been detached, or attached with the bound that the plan has; anything else is refused.
+  /// It may have been detached, or attached with the bound that the plan has; anything else is
+  /// refused.
   func partitionState() throws -> RelationState? {
     guard let oid = target.oid else { return try RelationState.find(target.partition, in: session) }
     guard let found = try RelationState.find(oid: oid, in: session) else {

@@ -78,6 +78,10 @@ struct ActionTarget: Sendable {
       fallthrough
     case .detach, .drop:
       guard oid != nil else { throw Failure(.badInput, "the \(shown) has no oid in its facts") }
+    case .adoptCheck, .adoptValidate, .adoptSwap, .adoptUndo:
+      guard oid != nil, !statements.isEmpty else {
+        throw Failure(.badInput, "the \(shown) has no oid in its facts, or no sql")
+      }
     case .archive: break
     }
   }

@@ -5,8 +5,8 @@ public import Postgres
 
 /// Carries out the actions of a plan, one after the other, whatever becomes of the others.
 ///
-/// What makes partitions comes before all that retires them. A table whose partitions could not be made has none
-/// retired either.
+/// What makes partitions comes before all that retires them. A table whose partitions could not be
+/// made has none retired either.
 public struct Applier {
   /// More actions than this are refused, so that memory stays bounded.
   public static var maxActions: Int { 100_000 }
@@ -31,7 +31,8 @@ public struct Applier {
 
   /// Runs `actions` in the order that is safe, and hands a `result` record of each to `emit`.
   ///
-  /// Returns the worst of the codes. Throws a `Failure` (65) before anything is done where an action is malformed.
+  /// Returns the worst of the codes. Throws a `Failure` (65) before anything is done where an
+  /// action is malformed.
   public mutating func run(
     _ actions: [Action], _ emit: (Record) throws -> Void
   ) throws -> ExitCode {
@@ -108,10 +109,13 @@ public struct Applier {
   private func holdTable(
     _ target: ActionTarget, _ session: ApplySession, _ attempts: inout Attempts
   ) throws {
-    guard let table = try RelationState.find(target.table, in: session) else {
-      throw ActionResult.refused("there is no table \(target.table.sql)")
+    let isHeld = try attempts.wait {
+      guard let isHeld = try session.hold(target.table) else {
+        throw ActionResult.refused("there is no table \(target.table.sql)")
+      }
+      return isHeld
     }
-    guard try attempts.wait(until: { try session.hold(tableOID: table.oid) }) else {
+    guard isHeld else {
       throw ActionResult(.busy, "another run is at work on \(target.table.sql)")
     }
     attempts = Attempts(budget: busyTables.contains(target.table) ? 0 : request.budget)
@@ -122,7 +126,7 @@ extension Action.Kind {
   /// Its place in the order of a plan.
   fileprivate var phase: Int {
     switch self {
-    case .create: 0
+    case .create, .adoptCheck, .adoptValidate, .adoptSwap, .adoptUndo: 0
     case .drain: 1
     case .detach, .move: 2
     case .archive: 3

@@ -21,11 +21,16 @@ struct TreeNode: Sendable {
 }
 
 /// A table's name as a user wrote it.
-public struct TableName: Sendable {
+public struct TableName: Equatable, Sendable {
   /// As it was written.
   public let text: String
   let schema: String?
   let name: String
+
+  /// True if both name the same, however that is quoted.
+  public static func == (a: TableName, b: TableName) -> Bool {
+    a.schema == b.schema && a.name == b.name
+  }
 
   /// Parses `[SCHEMA.]NAME`, written as in SQL.
   public init(parsing text: String) throws(UsageError) {

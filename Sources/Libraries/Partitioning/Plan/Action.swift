@@ -19,6 +19,13 @@ public struct Action: Sendable {
     /// A copy with proof in the archive.
     case archive
     case drop
+    /// A plain table takes no row any more that belongs behind its first partition.
+    case adoptCheck = "adopt-check"
+    case adoptValidate = "adopt-validate"
+    /// A partitioned table takes its place, with the old one as its first partition.
+    case adoptSwap = "adopt-swap"
+    /// The first partition is the table again.
+    case adoptUndo = "adopt-undo"
   }
 
   public let kind: Kind
