@@ -68,13 +68,16 @@ let package = Package(
     library("Zstd", uses: ["Bytes", "Posix", "CZstd"]),
     library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests", "CCurl"]),
     library("YAML", uses: ["Bytes", "CYaml"]),
-    library("Partitioning", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "YAML"]),
+    library(
+      "Partitioning",
+      uses: ["Bytes", "JSON", "Posix", "Digests", "Filter", "Postgres", "YAML"]),
     library(
       "WAL", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "ObjectStore", "Zstd"]),
     // Tools.
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
     tool("pg-partplan", uses: ["Postgres", "Partitioning"]),
     tool("pg-attach", uses: ["Postgres", "Partitioning"]),
+    tool("pg-partapply", uses: ["Postgres", "Partitioning"]),
     tool("pg-snapshot", uses: ["Postgres"]),
     tool("pg-extract-jsonl", uses: ["Digests", "Postgres"]),
     tool("pg-load-jsonl", uses: ["Postgres"]),

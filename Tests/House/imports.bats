@@ -14,7 +14,7 @@ Postgres      Filter | CLibPQ Glibc
 Zstd          Bytes Posix | CZstd
 ObjectStore   Filter Digests | CCurl
 YAML          Bytes | CYaml
-Partitioning  Postgres YAML |
+Partitioning  Postgres Digests YAML |
 WAL           Postgres ObjectStore Zstd |
 Changes       Postgres |
 Repack        Changes Partitioning |

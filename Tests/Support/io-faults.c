@@ -3,10 +3,11 @@
  *
  *     SLUICE_FAULT=CALL:SUBSTRING:N:FAULT
  *
- * CALL is open, allocate, write, fsync, rename or close (each with its relatives); open counts only where the file may
- * be made. Only calls on paths that contain SUBSTRING count, for a rename the new one. The N-th of them gets the FAULT,
- * an errno's name, KILL or WAIT; with "N+" those after it too, as on a full disk. KILL kills the process before the
- * call does anything; WAIT holds the call up for as long as the file SLUICE_WAIT is there, as a disk does that hangs.
+ * CALL is open, allocate, write, fsync, rename, close or send (each with its relatives); open counts only where the file
+ * may be made. Only calls on paths that contain SUBSTRING count, for a rename the new one; that of a socket is "socket:".
+ * The N-th of them gets the FAULT, an errno's name, KILL, SENT or WAIT; with "N+" those after it too, as on a full disk.
+ * KILL kills the process before the call does anything, SENT after a send did; WAIT holds the call up for as long as the
+ * file SLUICE_WAIT is there, as a disk does that hangs.
  *
  *     SLUICE_FREE=FILE
  *
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -50,12 +52,13 @@ static int fault_errno(void) {
     abort();
 }
 
-/* Whether this call is the one to fail; sets errno if so. */
+/* Whether this call is the one to fail; sets errno if so. 2 if it is the process's last. */
 static int fails(const char *call, const char *path) {
     if (strcmp(call, plan.call) != 0 || strstr(path, plan.substring) == NULL) return 0;
     int count = atomic_fetch_add(&calls, 1) + 1;
     if (count != plan.nth && !(plan.from_there_on && count > plan.nth)) return 0;
     if (strcmp(plan.fault, "KILL") == 0) kill(getpid(), SIGKILL);
+    if (strcmp(plan.fault, "SENT") == 0) return 2;
     if (strcmp(plan.fault, "WAIT") == 0) {
         while (access(getenv("SLUICE_WAIT"), F_OK) == 0) usleep(50000);
         return 0;
@@ -128,6 +131,14 @@ int fstatvfs(int fd, struct statvfs *found) {
     if (file == NULL) return result;
     if (fscanf(file, "%llu", &bytes) == 1) found->f_bavail = bytes / found->f_frsize;
     fclose(file);
+    return result;
+}
+
+ssize_t send(int fd, const void *data, size_t size, int flags) {
+    int failed = fails_on("send", fd);
+    if (failed == 1) return -1;
+    ssize_t result = REAL(send)(fd, data, size, flags);
+    if (failed == 2) kill(getpid(), SIGKILL);
     return result;
 }
 

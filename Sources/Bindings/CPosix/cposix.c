@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -284,10 +285,62 @@ int cposix_spawn_detached(char *const argv[], const char *log) {
     return result != 0 ? -result : pid;
 }
 
+/* A file in memory that holds the data, to be read from its start: whoever reads it never has us wait. */
+static int memory_file(const char *data, size_t size) {
+    int fd = memfd_create("input", MFD_CLOEXEC);
+    if (fd < 0) return -errno;
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, data + done, size - done);
+        if (n < 0 && errno != EINTR) {
+            int failure = errno;
+            close(fd);
+            return -failure;
+        }
+        if (n > 0) done += n;
+    }
+    lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+int cposix_spawn_fed(char *const argv[], const void *data, size_t size) {
+    extern char **environ;
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    int input = memory_file(data, size);
+    if (input < 0) return input;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, input, 0);
+    posix_spawn_file_actions_adddup2(&actions, 2, 1);
+    int result = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    close(input);
+    return result != 0 ? -result : pid;
+}
+
+static int ending(int status) {
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int cposix_wait_now(pid_t pid) {
+    int status;
+    pid_t found = waitpid(pid, &status, WNOHANG);
+    if (found < 0) return -errno;
+    return found == 0 ? -EAGAIN : ending(status);
+}
+
 int cposix_wait(pid_t pid) {
     int status;
     if (waitpid(pid, &status, 0) < 0) return -errno;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return ending(status);
 }
 
 int cposix_list(const char *path, void (*each)(const char *name, void *context), void *context) {

@@ -87,6 +87,20 @@ public struct File: ~Copyable {
     _ = try checked(cposix_fsync(raw), "could not fsync \"\(path)\"")
   }
 
+  /// Waits until no other process has the file locked, and locks it; its end frees it.
+  ///
+  /// The corresponding C function is `flock`.
+  public func lock() throws(SystemError) {
+    while true {
+      let result = cposix_lock(raw)
+      if result != -EWOULDBLOCK, result != -EINTR {
+        _ = try checked(result, "could not lock \"\(path)\"")
+        return
+      }
+      try Clock.sleep(milliseconds: 20)
+    }
+  }
+
   /// Closes the file and reports what `deinit` would have to swallow.
   public consuming func close() throws(SystemError) {
     let result = cposix_close(raw)

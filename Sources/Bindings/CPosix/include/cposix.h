@@ -71,6 +71,10 @@ int cposix_spawn_piped(char *const argv[], int *in, int *out);
 /* Starts the running program anew, with argv, in a session of its own that holds none of our
  * descriptors; its messages go to the file `log`. */
 int cposix_spawn_detached(char *const argv[], const char *log);
+/* Starts argv[0] in a process group of its own, with `size` bytes to read, and what it prints on standard error. */
+int cposix_spawn_fed(char *const argv[], const void *data, size_t size);
+/* The end of `pid` as cposix_wait tells it, or -EAGAIN as long as it runs. */
+int cposix_wait_now(pid_t pid);
 /* Waits for `pid`: its exit status, or 128 + the signal that ended it. -EINTR when we were asked
  * to stop meanwhile. */
 int cposix_wait(pid_t pid);

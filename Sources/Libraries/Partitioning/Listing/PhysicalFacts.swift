@@ -28,6 +28,12 @@ struct PhysicalFacts: Sendable {
       })
   }
 
+  /// The fingerprint of one relation, by its OID, as it is now; nil when it is gone.
+  static func fingerprint(of oid: String, on connection: borrowing Connection) throws -> String? {
+    let rows = try connection.query(query, [Quoting.array([oid])])
+    return rows.count > 0 ? rows.string(0, 3) : nil
+  }
+
   /// The fingerprint is made of the file node (TRUNCATE, rewrites), the size, the counters of rows
   /// inserted, updated and deleted, and the columns.
   ///

@@ -1,0 +1,74 @@
+internal import Filter
+internal import JSON
+internal import Posix
+
+/// What a manifest says of a partition whose copy was read back and found whole.
+struct Proof {
+  /// When that was, in microseconds since 1970; nil where the line does not say.
+  let at: Int64?
+  /// Of the copy; nil where the line does not say.
+  let rows: Int?
+  /// Of the partition when it was copied; nil where the line does not say.
+  let fingerprint: String?
+  let oid: String?
+  /// The line itself.
+  let record: Record
+}
+
+/// The proofs that a manifest holds.
+///
+/// A class, because it is read when the first action needs it, and then serves the others.
+final class ProofBook {
+  private struct Key: Hashable {
+    let database: String
+    let name: QualifiedName
+  }
+
+  /// Nil where none was given.
+  let path: String?
+  private var wanted: Set<QualifiedName>
+  /// The last word on each that is wanted; nil until the file was read.
+  private var proofs: [Key: Proof]?
+
+  init(path: String?, wanted: Set<QualifiedName>) { (self.path, self.wanted) = (path, wanted) }
+
+  /// The proof that still holds; nil where there is none.
+  ///
+  /// A copy that was made later and not read back yet takes it away, and so does what was dropped or restored since.
+  func proof(of name: QualifiedName, database: String) throws -> Proof? {
+    if wanted.insert(name).inserted { proofs = nil }
+    if proofs == nil { proofs = try read() }
+    return proofs?[Key(database: database, name: name)]
+  }
+
+  private func read() throws -> [Key: Proof] {
+    var found: [Key: Proof] = [:]
+    guard let path, try FileFacts.of(path) != nil else { return found }
+    let file = try File(reading: path)
+    var reader = RecordReader(from: file.descriptor, name: path)
+    while let record = try reader.next() {
+      guard let schema = record.string("partition_schema"), let name = record.string("partition"),
+        wanted.contains(QualifiedName(schema: schema, name: name)), record.string("where") == nil
+      else { continue }
+      let key = Key(
+        database: record.string("database") ?? "", name: QualifiedName(schema: schema, name: name))
+      switch record.string("step") ?? "archived" {
+      case "verified": found[key] = Proof(record)
+      case "archived":
+        if found[key]?.record.string("sha256") != record.string("sha256") { found[key] = nil }
+      default: found[key] = nil
+      }
+    }
+    return found
+  }
+}
+
+extension Proof {
+  fileprivate init(_ record: Record) {
+    at = record.string("at").flatMap(Timestamp.microseconds)
+    rows = record.integer("rows")
+    fingerprint = record.string("fingerprint")
+    oid = record["facts"]?["oid"]?.string ?? record.string("oid")
+    self.record = record
+  }
+}
