@@ -9,6 +9,7 @@ enum PgPartplan: Tool {
   struct Options: ConnectionOptionsHolder {
     var connection = ConnectionOptions()
     var at: Int64?
+    var tables: [TableName] = []
   }
 
   static let name = "pg-partplan"
@@ -22,17 +23,20 @@ enum PgPartplan: Tool {
     Flag.connection + [
       .option("at", "TIME", "plan as of then: a date, or a time as in RFC 3339") {
         $0.at = try OptionValue.moment($1)
-      }
+      },
+      .option("table", "[SCHEMA.]NAME", "plan only this table; may be repeated") {
+        $0.tables.append(try TableName(parsing: $1))
+      },
     ]
   }
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
-    guard let policy = operands.first else { throw UsageError("no policy was given") }
+    guard let file = operands.first else { throw UsageError("no policy file was given") }
     guard operands.count == 1 else {
       throw UsageError("too many arguments (first is \"\(operands[1])\")")
     }
-    let policies = try PolicyFile.read(policy)
-    var request = PlanRequest(policies)
+    var request = PlanRequest(try PolicyFile.read(file))
+    try request.restrict(to: options.tables)
     request.now = options.at
     let connection = try Connection(options.connection, applicationName: name)
     var planning = Planning(request, messages: Message(tool: name))

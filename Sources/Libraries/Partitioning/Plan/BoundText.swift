@@ -3,7 +3,7 @@ internal import Postgres
 extension PartitionBound {
   /// The bound as `pg_get_expr` prints it, and as ATTACH PARTITION takes it.
   ///
-  /// `types` are those of the key's columns: the server quotes all values but those of some types of numbers.
+  /// `types` are those of the key's columns: the server quotes all values but `integer` ones.
   func text(types: [String]) -> String {
     switch self {
     case .range(let from, let to):
@@ -30,6 +30,6 @@ extension PartitionBound {
 
   private static func value(_ text: String, _ type: String?) -> String {
     let isPlain = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-    return isPlain && (type == "int4" || type == "numeric") ? text : Quoting.literal(text)
+    return isPlain && type == "int4" ? text : Quoting.literal(text)
   }
 }

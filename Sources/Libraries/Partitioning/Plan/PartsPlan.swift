@@ -100,7 +100,8 @@ struct PartsPlan: Sendable {
       return groups.map { values in
         (
           NewPartition(
-            schema: schema, name: PlannedName.joined(name, label(values)), bound: .list(values),
+            schema: schema, name: NamingTemplate.name(of: label(values), in: name),
+            bound: .list(values),
             condition: condition(column, values)), extent
         )
       }
@@ -108,7 +109,7 @@ struct PartsPlan: Sendable {
       return (0..<modulus).map { remainder in
         (
           NewPartition(
-            schema: schema, name: PlannedName.joined(name, "\(remainder)"),
+            schema: schema, name: NamingTemplate.name(of: "\(remainder)", in: name),
             bound: .hash(modulus: modulus, remainder: remainder)), extent
         )
       }
@@ -156,11 +157,11 @@ struct PartsPlan: Sendable {
       return NewPartition(schema: schema, name: table, bound: .default)
     }
     let column = Quoting.identifier(levels[level].column)
-    let name = PlannedName(
-      template: .standard, table: table, tenant: nil,
-      from: form.shape == .integer ? .number(from) : .time(answer.wallClock(from)), step: rule.step)
+    let isWhole = answer.stretches.first.map { $0.contains(from) } ?? true
+    let start = NamedPartition.Start(from, form, rule, isWhole: isWhole, answer)
+    let name = NamingTemplate.standard.name(for: NamedPartition(table: table, from: start))
     return NewPartition(
-      schema: schema, name: name.text,
+      schema: schema, name: name,
       bound: .range(from: [.value(form.text(from))], to: [.value(form.text(to))]),
       from: form.shown(from), to: form.shown(to),
       condition: "\(column) IS NOT NULL AND \(column) >= \(Quoting.literal(form.text(from)))"
@@ -194,7 +195,7 @@ struct PartsPlan: Sendable {
       } else {
         var new = deepened(part, level, inner)
         new.reason = "missing below \(node.name)"
-        let leaf = table.firstLeaf(of: node)
+        let leaf = policy.inheritance.followsNewestSibling ? table.firstLeaf(of: node) : nil
         intention.creations.append(
           Creation(
             parent: node, beside: children.first(where: \.isDefault), model: leaf ?? node,

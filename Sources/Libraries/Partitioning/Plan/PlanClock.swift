@@ -63,6 +63,18 @@ struct ClockAnswer: Sendable {
     position + (offsets.last { $0.from <= position }?.offset ?? offsets.first?.offset ?? 0)
   }
 
+  /// True where the wall clock was set back, and showed the same at an earlier boundary.
+  ///
+  /// Only steps shorter than a day, which are taken in absolute time, can end twice in one such hour.
+  func isRepeated(_ position: Int64, _ rule: RangeRule) -> Bool {
+    guard let place = offsets.lastIndex(where: { $0.from <= position }), place > 0,
+      let step = try? IntervalText(parsing: rule.intervalText), step.months == 0, step.days == 0
+    else { return false }
+    let back = offsets[place - 1].offset - offsets[place].offset
+    return back > 0 && back.isMultiple(of: max(1, step.microseconds))
+      && position - back < offsets[place].from
+  }
+
   /// Takes in the wall clock's times at some positions in order.
   mutating func learn(_ walls: [Int64], at positions: [Int64]) {
     for (wall, position) in zip(walls, positions) {

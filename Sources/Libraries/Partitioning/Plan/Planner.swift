@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Posix
 internal import Postgres
 
@@ -149,7 +150,8 @@ struct Planner: Sendable {
 
   private var defaultPartition: NewPartition {
     NewPartition(
-      schema: "", name: PlannedName.ofDefault(table.root.name), bound: .default, from: nil,
+      schema: "", name: NamingTemplate.name(of: "default", in: table.root.name), bound: .default,
+      from: nil,
       to: nil,
       condition: nil, reason: "takes what no other partition takes")
   }
@@ -157,13 +159,14 @@ struct Planner: Sendable {
   /// The newest of its siblings is what a new partition is made after.
   private func creation(_ partition: NewPartition) -> Creation {
     let siblings = table.children(of: table.root).filter { !$0.isDefault && !$0.isDetachPending }
-    let newest = siblings.max { end(of: $0) < end(of: $1) }
-    let model = policy.inheritance.followsNewestSibling ? newest ?? table.root : table.root
+    let newest =
+      policy.inheritance.followsNewestSibling ? siblings.max { end(of: $0) < end(of: $1) } : nil
+    let model = newest ?? table.root
     var partition = partition
     partition.schema = model.schema
     return Creation(
       parent: table.root, beside: table.defaultPartition(of: table.root), model: model,
-      leafModel: table.firstLeaf(of: model), partition: partition)
+      leafModel: newest.flatMap(table.firstLeaf), partition: partition)
   }
 
   private func end(of node: CatalogNode) -> Int64 {
@@ -171,14 +174,40 @@ struct Planner: Sendable {
     node.bound.map(extent)?.to ?? .min
   }
 
+  /// The name of a new partition; one that is only a part of a range tells its beginning more exactly.
   func name(
     _ tenant: String?, _ from: Int64, isWhole: Bool, _ answer: ClockAnswer
   ) -> String {
-    PlannedName(
-      template: policy.naming, table: table.root.name, tenant: tenant,
-      from: form.shape == .integer ? .number(from) : .time(answer.wallClock(from)),
-      step: isWhole ? policy.range.step : .interval("1 microsecond")
-    ).text
+    let start = NamedPartition.Start(
+      from, form, policy.range, isWhole: isWhole, answer)
+    return policy.naming.name(
+      for: NamedPartition(table: table.root.name, tenant: tenant, from: start),
+      isDistinct: !isWhole && !policy.naming.text.holds("{from}"))
+  }
+}
+
+extension NamedPartition.Start {
+  /// The beginning of a range, as exact as the rule's ranges need it.
+  init(
+    _ from: Int64, _ form: KeyForm, _ rule: RangeRule, isWhole: Bool, _ answer: ClockAnswer
+  ) {
+    guard form.shape != .integer, let usual = DatePrecision(of: rule) else {
+      self = .number(from)
+      return
+    }
+    let wall = answer.wallClock(from)
+    let precision = isWhole ? usual : max(usual, DatePrecision(of: wall))
+    self = .moment(wall, precision, isRepeated: answer.isRepeated(from, rule))
+  }
+}
+
+extension DatePrecision {
+  /// As coarse as tells all of `moment`, in microseconds since 1970, but a day at least.
+  fileprivate init(of moment: Int64) {
+    let units: [(Int64, DatePrecision)] = [
+      (86_400_000_000, .day), (3_600_000_000, .hour), (60_000_000, .minute), (1_000_000, .second),
+    ]
+    self = units.first { moment.isMultiple(of: $0.0) }?.1 ?? .microsecond
   }
 }
 

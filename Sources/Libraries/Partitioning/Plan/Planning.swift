@@ -9,6 +9,17 @@ public struct PlanRequest: Sendable {
   public var now: Int64?
 
   public init(_ policies: [TablePolicy]) { self.policies = policies }
+
+  /// Leaves only the policies of `tables`; none named leaves all.
+  ///
+  /// Throws a `Failure` (65) for a table that has no policy.
+  public mutating func restrict(to tables: [TableName]) throws(Failure) {
+    if tables.isEmpty { return }
+    for table in tables where !policies.contains(where: { table.isSame($0.table) }) {
+      throw Failure(.badInput, "there is no policy for table \(table.text)")
+    }
+    policies = policies.filter { policy in tables.contains { $0.isSame(policy.table) } }
+  }
 }
 
 /// Makes plans: reads what is there, and writes what is to be done.
@@ -46,7 +57,8 @@ public struct Planning {
   }
 
   private mutating func report(_ policy: TablePolicy, _ error: any Diagnosable) {
-    message.error(error, of: policy.table.text)
+    let name = policy.table.text
+    message.error(error, of: policy.place.isEmpty ? name : "\(policy.place): \(name)")
     worst = max(worst ?? .success, error.exitCode)
   }
 
@@ -76,5 +88,12 @@ extension Action.Kind {
   /// What is made comes before what is moved, and that before what is retired.
   fileprivate static var inOrder: [[Action.Kind]] {
     [[.create], [.drain], [.detach, .move], [.archive], [.drop]]
+  }
+}
+
+extension TableName {
+  /// True if both may be the same table: a schema that one of them does not name may be any.
+  fileprivate func isSame(_ other: TableName) -> Bool {
+    name == other.name && (schema == other.schema || schema == nil || other.schema == nil)
   }
 }

@@ -1,0 +1,84 @@
+# The clock of pg-partplan over thirty years: whatever the interval, the zone and the beginning, ranges follow one another.
+
+load support
+load partitioning
+
+setup_file() {
+  start_postgres
+  sql "create table events (at timestamptz) partition by range (at); create table wall (at timestamp) partition by range (at);
+    create table days (at date) partition by range (at)"
+}
+
+readonly zones='UTC Europe/Berlin America/New_York Australia/Lord_Howe Asia/Kolkata Pacific/Apia'
+
+# check TABLE ZONE INTERVAL START: thirty years of ranges from 2000 on have no gaps, no overlaps and no empty ones, are aligned to the
+# interval's steps on the zone's clock, and a plan made elsewhere in these years has the same ones.
+check() {
+  local table=$1 zone=$2 interval=$3 start=$4
+  policy <<<"- {table: $table, key: at, interval: $interval, premake: 0, horizon: 30 years, time_zone: $zone, start: \"$start\"}"
+  plan --at 2000-03-05T07:11:00Z || fail "$*"
+  members from to >"$BATS_TEST_TMPDIR/ranges"
+  awk -v what="$*" 'NR > 1 && $1 != last { print what ": gap or overlap at " $0 } $1 >= $2 { print what ": empty " $0 }
+    { last = $2 } END { if (NR < 2) print what ": no ranges" }' "$BATS_TEST_TMPDIR/ranges"
+  [[ $(members partition | sort | uniq -d | wc -l) == 0 ]] || echo "$*: names twice"
+  sed -i "s/horizon: 30 years/horizon: 2 years/" "$POLICY"
+  plan --at 2011-12-29T23:00:00Z
+  members from to | head -n 400 | grep -vxFf "$BATS_TEST_TMPDIR/ranges" | head -n 3
+  awk '{ print $1 }' "$BATS_TEST_TMPDIR/ranges" | aligned "$@"
+}
+
+# aligned TABLE ZONE INTERVAL START: whether each line read is START plus a number of intervals. Clocks that skip a time show the next one.
+aligned() {
+  { echo "create temp table b (t timestamptz); copy b from stdin;" && cat && echo '\.' &&
+    cat <<SQL; } | psql -qAtX --set ON_ERROR_STOP=1
+      with s as (select coalesce(nullif('$4', ''), '2000-01-01')::timestamp as start, interval '$3' as step),
+        k as (select case when '$1' <> 'events' then start + n * step
+            when extract(day from step) = 0 and extract(month from step) = 0 and extract(year from step) = 0
+            then ((start at time zone '$2') + n * step) at time zone 'UTC'
+            else (start + n * step) at time zone '$2' at time zone 'UTC' end as t
+          from s, generate_series(-60, 500000) n
+          where n * extract(epoch from step) between -31 * 366 * 86400 and 62 * 366 * 86400)
+      select '$*: not aligned: ' || b.t from b where b.t at time zone 'UTC' not in (select t from k) limit 3
+SQL
+}
+
+@test "moments: steps of the calendar in every zone" {
+  for zone in $zones; do
+    for interval in '1 day' '1 week' '10 days' '1 month' '3 months' '1 year'; do
+      for start in '2000-01-01' '1999-12-29 02:30'; do check events "$zone" "$interval" "$start"; done
+    done
+  done | tee "$BATS_TEST_TMPDIR/out"
+  [[ ! -s $BATS_TEST_TMPDIR/out ]]
+}
+
+@test "moments: steps shorter or odder than a day" {
+  for zone in $zones; do
+    for interval in '12 hours' '36 hours' '1 month 5 days'; do check events "$zone" "$interval" '2000-01-01'; done
+  done | tee "$BATS_TEST_TMPDIR/out"
+  [[ ! -s $BATS_TEST_TMPDIR/out ]]
+}
+
+@test "wall clocks and dates" {
+  for zone in UTC Australia/Lord_Howe Pacific/Apia; do
+    for interval in '1 day' '2 weeks' '1 month' '1 year'; do
+      check wall "$zone" "$interval" '2000-01-31 06:00'
+      check days "$zone" "$interval" '2000-01-31'
+    done
+    check wall "$zone" '6 hours' '2000-01-01'
+  done | tee "$BATS_TEST_TMPDIR/out"
+  [[ ! -s $BATS_TEST_TMPDIR/out ]]
+}
+
+@test "the server takes the ranges of a year, day by day, and a second plan is empty" {
+  for zone in $zones; do
+    sql "drop table events; create table events (at timestamptz) partition by range (at)"
+    policy <<<"- {table: events, key: at, interval: 1 day, premake: 0, horizon: 1 year, time_zone: $zone}"
+    plan --at 2011-06-01
+    carry_out
+    plan --at 2011-06-01
+    assert_equal "$(cat "$PLAN")" ""
+    plan --at 2011-07-01
+    assert_equal "$(sql "select count(*) from pg_inherits where inhparent = 'events'::regclass")" \
+      "$([[ $zone == Pacific/Apia ]] && echo 366 || echo 367)"
+  done
+}
