@@ -50,7 +50,7 @@ extension ActionRun {
       SELECT k.conname, k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k
       WHERE k.contype = 'f' AND k.confdeltype NOT IN ('a', 'r')
         AND k.confrelid IN (SELECT pg_catalog.pg_partition_ancestors($1::oid::pg_catalog.regclass))
-      ORDER BY 1 LIMIT 1
+      ORDER BY k.conparentid, 1 LIMIT 1
       """, [source.oid])
     guard rows.count > 0 else { return }
     throw ActionResult.refused(

@@ -14,7 +14,10 @@ extension ActionRun {
 
   /// Drops a partition: detached first, and where that takes a proof, counted again when nobody can write to it.
   mutating func drop() throws -> ActionResult {
-    guard let found = try partitionState() else { return ActionResult(.exists, "it is gone") }
+    guard let found = try partitionState() else {
+      try recordUnrecorded()
+      return ActionResult(.exists, "it is gone")
+    }
     try checkReferences(to: found)
     var proofs: [LeafProof] = []
     if target.needsProof {
@@ -60,6 +63,14 @@ extension ActionRun {
     guard rows.count > 0 else { return }
     throw ActionResult.refused(
       "foreign key \(Quoting.identifier(rows.text(0, 0))) of \(rows.text(0, 1)) refers to it")
+  }
+
+  /// A run that was killed behind the drop left the manifest without its line.
+  private func recordUnrecorded() throws {
+    guard target.needsProof, !request.isDryRun, let oid = target.oid,
+      let proof = try proofs.proof(of: target.partition, database: session.connection.database)
+    else { return }
+    try record([LeafProof(oid: oid, name: target.partition, proof: proof)])
   }
 
   /// A line for each copy that is now the only one.

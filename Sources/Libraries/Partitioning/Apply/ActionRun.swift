@@ -14,14 +14,33 @@ struct ActionRun {
 
   /// Carries it out; throws whatever stops it.
   mutating func run() throws -> ActionResult {
-    switch target.kind {
-    case .create: try create()
-    case .drain: try drain()
-    case .detach: try detach()
-    case .move: try move()
-    case .archive: try archive()
-    case .drop: try drop()
+    do {
+      switch target.kind {
+      case .create: return try create()
+      case .drain: return try drain()
+      case .detach: return try detach()
+      case .move: return try move()
+      case .archive: return try archive()
+      case .drop: return try drop()
+      }
+    } catch let error as PostgresError where error.sqlState == "23503" {
+      throw ActionResult.refused(
+        error.message + (error.detail.map { ": \($0)" } ?? "") + (try foreignKeysIn()))
     }
+  }
+
+  /// The foreign keys that point into the table, by the names that their makers gave them.
+  ///
+  /// The server's message names the one that it made of it for a single partition.
+  private func foreignKeysIn() throws -> String {
+    let rows = try session.query(
+      """
+      SELECT pg_catalog.string_agg(pg_catalog.format('%I of %s', k.conname,
+        k.conrelid::pg_catalog.regclass), ', ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k
+      WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (
+        SELECT pg_catalog.pg_partition_ancestors(pg_catalog.to_regclass($1)))
+      """, [target.parent.sql])
+    return rows.string(0, 0).map { "; foreign keys into the table: \($0)" } ?? ""
   }
 
   /// The table above, if it is still the one that was planned for.

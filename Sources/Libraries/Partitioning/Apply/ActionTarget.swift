@@ -65,7 +65,9 @@ struct ActionTarget: Sendable {
 
   private func check() throws(Failure) {
     let shown = "\(kind.rawValue) of \(partition.sql)"
-    if let bound { _ = try PartitionBound(parsing: bound) }
+    if let bound, (try? PartitionBound(parsing: bound)) == nil {
+      throw Failure(.badInput, "the \(shown) has a bound that is none: \(bound)")
+    }
     switch kind {
     case .create, .drain:
       guard bound != nil, !statements.isEmpty else {

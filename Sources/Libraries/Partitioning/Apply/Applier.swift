@@ -20,6 +20,8 @@ public struct Applier {
   private var busyTables: Set<QualifiedName> = []
   /// Tables that lack a partition which the plan has.
   private var lackingTables: Set<QualifiedName> = []
+  /// Partitions of which an action was not done, by OID.
+  private var keptPartitions: Set<String> = []
   private var worst = ExitCode.success
 
   public init(_ request: ApplyRequest, _ options: ConnectionOptions, tool: String) {
@@ -75,6 +77,9 @@ public struct Applier {
   private mutating func note(_ result: ActionResult, of target: ActionTarget) {
     worst = max(worst, result.code)
     if result.outcome == .busy { busyTables.insert(target.table) }
+    if let oid = target.oid, result.code != .success || result.outcome == .waiting {
+      keptPartitions.insert(oid)
+    }
     if target.kind.phase < 2, result.code != .success { lackingTables.insert(target.table) }
   }
 
@@ -83,6 +88,9 @@ public struct Applier {
   ) throws -> ActionResult {
     if target.kind.phase >= 2, lackingTables.contains(target.table) {
       return .refused("a partition of this table could not be made, so none is retired")
+    }
+    if let oid = target.oid, keptPartitions.contains(oid) {
+      return .refused("an action on this partition that comes before was not done")
     }
     let session = try self.session ?? ApplySession(options, applicationName: tool)
     self.session = session

@@ -1,0 +1,362 @@
+# pg-partapply where things go wrong: locks, kills, hooks, rows that come late. A row that exists nowhere is a failure.
+
+load support
+load servers
+load partitions
+
+setup_file() {
+  start_postgres
+  sql "$(<"$REPO/Tests/EndToEnd/partitions.sql")"
+  make --silent -C "$REPO" .build/support/io-faults.so
+}
+
+setup() {
+  sql 'drop schema if exists public cascade; create schema public; grant all on schema public to public' 2>/dev/null
+  MANIFEST=$BATS_TEST_TMPDIR/manifest.ndjson
+}
+
+# A test with a server of its own has nobody asleep on the shared one.
+teardown() { [[ -n ${server:-} ]] || end_sleepers; }
+
+# Says in the manifest that a partition is archived and verified, as partition-run does. $2: when (now).
+prove() {
+  pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact |
+    jq -c --arg p "$1" --arg at "${2:-$(date -u +%FT%T.%6NZ)}" \
+      'select(.partition == $p) | .type = "object" | .sha256 = "0" | ., (. + {step: "verified", at: $at})' >>"$MANIFEST"
+}
+
+drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
+
+# -- the archive's proof
+
+@test "nothing is dropped without proof, nor before it has cooled, and the drop is written down" {
+  sql "select plan.make('ev')" >/dev/null
+  drop_with_proof ev_1 >"$BATS_TEST_TMPDIR/plan"
+  run --separate-stderr pg-partapply <"$BATS_TEST_TMPDIR/plan"
+  assert_status 1
+  run --separate-stderr pg-partapply --manifest "$MANIFEST" < <(retirement archive ev_1; cat "$BATS_TEST_TMPDIR/plan")
+  assert_status 1
+  assert_equal "$(jq -r .detail <<<"$output" | uniq)" 'no proof that "public"."ev_1" is in the archive'
+  prove ev_1
+  assert_equal "$(retirement archive ev_1 | apply --manifest "$MANIFEST")" "archive ev_1 done"
+  run --separate-stderr pg-partapply --manifest "$MANIFEST" <"$BATS_TEST_TMPDIR/plan"
+  assert_status 0
+  assert_equal "$(jq -r .outcome <<<"$output")" waiting
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+  assert_equal "$(apply --manifest "$MANIFEST" --cool 0 <"$BATS_TEST_TMPDIR/plan")" "drop ev_1 done"
+  assert_equal "$(partitions_of ev)" ev_2
+  assert_equal "$(tail -n 1 "$MANIFEST" | jq -r '[.step, .partition, .rows] | join(" ")')" "dropped ev_1 1440"
+  assert_equal "$(tail -n 1 "$MANIFEST" | jq -r .previous_sha256)" \
+    "$(tail -n 2 "$MANIFEST" | head -n 1 | tr -d '\n' | sha256sum | cut -d ' ' -f 1)"
+  assert_equal "$(apply --manifest "$MANIFEST" --cool 0 <"$BATS_TEST_TMPDIR/plan")" "drop ev_1 exists it is gone"
+}
+
+@test "a proof that is not of this table, or not of the last copy, or of what was dropped, is none" {
+  sql "select plan.make('ev')" >/dev/null
+  prove ev_1
+  cp "$MANIFEST" "$MANIFEST.good"
+  local change
+  for change in '{step: "archived", sha256: "1"}' '{step: "dropped"}' '{step: "restored"}' '{step: "verified", oid: "1"}' \
+    '{step: "verified", fingerprint: "f"}' '{step: "verified", rows: null}' '{step: "verified", at: "then"}'; do
+    cp "$MANIFEST.good" "$MANIFEST"
+    tail -n 1 "$MANIFEST.good" | jq -c ". + $change" >>"$MANIFEST"
+    run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
+    [[ $status == 1 ]] || fail "$change: exit $status"
+  done
+  echo nonsense >>"$MANIFEST"
+  run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 < <(drop_with_proof ev_1; creation create ev ev_3 2024-01-03 2024-01-04)
+  assert_status 65
+  assert_equal "$(jq -r .outcome <<<"$output")" $'done\nfailed'
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2 ev_3"
+}
+
+@test "rows that come, go or change between archive and drop: back to the start, not gone" {
+  local kind change
+  for kind in false true; do
+    for change in "insert into ev values ('2024-01-01', 9999)" "delete from ev where n = 5" "update ev set note = 'y' where n = 5"; do
+      sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
+      prove ev_1
+      drop_with_proof ev_1 >"$BATS_TEST_TMPDIR/plan"
+      sql "$change; select pg_stat_force_next_flush()" >/dev/null
+      run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <"$BATS_TEST_TMPDIR/plan"
+      assert_status 1
+      assert_equal "$(partitions_of ev | cut -c 1-9)" "ev_1 ev_2"
+    done
+  done
+}
+
+@test "a row that comes after the first count, while the hook runs, is seen under the lock and kept" {
+  local kind
+  for kind in false true; do
+    sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
+    : >"$MANIFEST"
+    prove ev_1
+    run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 \
+      --hook "psql -qXc \"insert into ev values ('2024-01-01', 7777)\"" <<<"$(drop_with_proof ev_1)"
+    assert_status 1
+    assert_equal "$(jq -r '[.outcome, .detail] | join(": ")' <<<"$output")" "refused: 1 rows came since it was archived"
+    assert_equal "$(bound_of ev_1)" "FOR VALUES FROM ('2024-01-01 00:00:00+00') TO ('2024-01-02 00:00:00+00')"
+    assert_equal "$(sql "select count(*), sum((n = 7777)::int) from ev")" "2881|1"
+    assert_equal "$(sql "select count(*) from pg_constraint where conname = 'sluice_bound'")" 0
+  done
+}
+
+@test "G6: a drop never cascades: what depends on the table keeps it, attached" {
+  sql "select plan.make('ev'); create view uses as select * from ev_1" >/dev/null
+  run --separate-stderr pg-partapply <<<"$(retirement drop ev_1)"
+  assert_status 1
+  [[ $output == *'view uses depends on table ev_1'* ]] || fail "other words"
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+  sql "drop view uses; create table child (at timestamptz, n int, constraint own foreign key (at, n) references ev_1)"
+  run --separate-stderr pg-partapply <<<"$(retirement drop ev_1)"
+  assert_status 1
+  assert_equal "$(jq -r .detail <<<"$output")" 'foreign key "own" of child refers to it'
+}
+
+@test "facts that no longer hold: another table of the name, another bound, another place" {
+  sql "select plan.make('ev')" >/dev/null
+  retirement drop ev_1 >"$BATS_TEST_TMPDIR/plan"
+  sql "alter table ev detach partition ev_1; alter table ev attach partition ev_1 for values from ('2023-12-31 00:00:00+00') to ('2024-01-02 00:00:00+00')"
+  run --separate-stderr pg-partapply <"$BATS_TEST_TMPDIR/plan"
+  assert_status 1
+  sql "drop table ev_1; create table ev_1 partition of ev for values from ('2024-01-01 00:00:00+00') to ('2024-01-02 00:00:00+00')"
+  run --separate-stderr pg-partapply <"$BATS_TEST_TMPDIR/plan"
+  assert_status 1
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+}
+
+# -- hooks
+
+@test "P11: a hook gets the record, and one that fails, hangs or dies keeps the partition, but not the others" {
+  sql "select plan.make('ev'), plan.make('fv')" >/dev/null
+  { retirement drop ev_1; retirement drop fv_1; creation create ev ev_3 2024-01-03 2024-01-04; } >"$BATS_TEST_TMPDIR/plan"
+  local hook
+  for hook in 'exit 3' 'sleep 1000 & sleep 1000' 'kill -9 $$'; do
+    run --separate-stderr pg-partapply --hook "read -r r; case \$r in *ev_1*) $hook ;; esac" --hook-timeout 500ms --dry-run <"$BATS_TEST_TMPDIR/plan"
+    assert_status 0
+    run --separate-stderr pg-partapply --hook "read -r r; case \$r in *ev_1*) $hook ;; esac" --hook-timeout 500ms <"$BATS_TEST_TMPDIR/plan"
+    assert_status 1
+    [[ $(partitions_of ev) == "ev_1 ev_2 ev_3" ]] || fail "the partition is gone"
+  done
+  assert_equal "$(jq -r .outcome <<<"$output")" $'exists\nrefused\nexists'
+  assert_equal "$(partitions_of fv)" fv_2
+  run pgrep -fx 'sleep 1000'
+  assert_status 1
+  retirement drop ev_1 | pg-partapply --hook "cat >'$BATS_TEST_TMPDIR/record'" >/dev/null
+  assert_equal "$(jq -r '[.type, .action, .schema, .table, .partition] | join(" ")' "$BATS_TEST_TMPDIR/record")" "action drop public ev ev_1"
+}
+
+@test "what comes behind an action that was not done is not done either: a hook that keeps a partition from its detach" {
+  sql "select plan.make('ev')" >/dev/null
+  run --separate-stderr pg-partapply --hook false --hook-for detach < <(retirement drop ev_1; retirement detach ev_1)
+  assert_status 1
+  assert_equal "$(jq -r '[.action, .outcome] | join(" ")' <<<"$output")" $'detach refused\ndrop refused'
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+}
+
+@test "a hook is asked of the kinds of actions that it is for" {
+  sql "select plan.make('ev')" >/dev/null
+  { creation create ev ev_3 2024-01-03 2024-01-04; retirement drop ev_1; } >"$BATS_TEST_TMPDIR/plan"
+  run --separate-stderr pg-partapply --hook false --hook-for create,detach <"$BATS_TEST_TMPDIR/plan"
+  assert_equal "$(jq -r .outcome <<<"$output")" $'refused\nrefused'
+  run --separate-stderr pg-partapply --hook false --hook-for detach <"$BATS_TEST_TMPDIR/plan"
+  assert_equal "$(jq -r .outcome <<<"$output")" $'done\ndone'
+  run --separate-stderr pg-partapply --hook false --hook-for retire </dev/null
+  assert_status 64
+}
+
+# -- names, owners, servers
+
+@test "mixed case, quotes and 63 bytes in names (P7, P8)" {
+  local long="Ev \"é\" 'x'; drop table t; --0123456789012345678901234567890123"
+  [[ $(printf %s "$long" | wc -c) == 63 ]] || fail "the name has $(printf %s "$long" | wc -c) bytes"
+  sql "create schema \"S \"\"1\"; create table \"S \"\"1\".\"T\"\"t\" (\"K k\" timestamptz not null, n int) partition by range (\"K k\");
+    create table \"S \"\"1\".\"D'\" partition of \"S \"\"1\".\"T\"\"t\" default; insert into \"S \"\"1\".\"T\"\"t\" values ('2024-01-03', 1)"
+  creation drain '"S ""1"."T""t"' "${long//\'/\'\'}" 2024-01-03 2024-01-04 >"$BATS_TEST_TMPDIR/plan"
+  creation create '"S ""1"."T""t"' 'New "1"' 2024-01-04 2024-01-05 >>"$BATS_TEST_TMPDIR/plan"
+  run --separate-stderr pg-partapply <"$BATS_TEST_TMPDIR/plan"
+  assert_status 0
+  assert_equal "$(jq -r .outcome <<<"$output")" $'done\ndone'
+  run --separate-stderr pg-partapply <<<"$(retirement drop '"S ""1"."New ""1"""')"
+  assert_status 0
+  assert_equal "$(sql "select relname from pg_class where relispartition and relkind = 'r' order by 1 desc limit 1")" "$long"
+}
+
+@test "an owner who is no superuser does it all; who is not the owner may not (77)" {
+  sql "do 'begin create role keeper login; exception when duplicate_object then null; end'; grant create on schema public to keeper; grant usage on schema plan to keeper; create schema old authorization keeper"
+  PGUSER=keeper sql "select plan.make('ev', true); insert into ev values ('2024-01-03', 1)" >/dev/null
+  prove ev_1
+  { creation create ev ev_4 2024-01-04 2024-01-05; creation drain ev ev_3 2024-01-03 2024-01-04; drop_with_proof ev_1; retirement move ev_2 '{"to_schema":"old"}'; } >"$BATS_TEST_TMPDIR/plan"
+  sql "do 'begin create role stranger login; exception when duplicate_object then null; end'"
+  PGUSER=stranger run --separate-stderr pg-partapply --budget 1s < <(head -n 1 "$BATS_TEST_TMPDIR/plan")
+  assert_status 77
+  PGUSER=keeper run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <"$BATS_TEST_TMPDIR/plan"
+  assert_status 0
+  assert_equal "$(jq -r .outcome <<<"$output" | sort | uniq -c | tr -s ' ')" " 4 done"
+  sql 'drop schema old cascade' 2>/dev/null
+}
+
+@test "another run that is at work on the table: busy, 75, and the others go on" {
+  sql "select plan.make('ev'), plan.make('fv')" >/dev/null
+  psql -qXc "select pg_advisory_lock((1936487529::bigint << 32) | 'ev'::regclass::oid::bigint), pg_sleep(60)" >/dev/null 2>&1 3>&- &
+  eventually 10 somebody_sleeps
+  run --separate-stderr pg-partapply --budget 300ms < <(creation create ev ev_3 2024-01-03 2024-01-04; creation create fv fv_3 2024-01-03 2024-01-04)
+  assert_status 75
+  assert_equal "$(jq -r .outcome <<<"$output")" $'busy\ndone'
+}
+
+somebody_sleeps() { ! nobody_sleeps; }
+
+@test "a read replica: says so, does nothing, and exits with 0" {
+  server=main
+  server main
+  "$REPO/Tests/Support/postgres" run "$SCRATCH/postgres-main" psql -h "$PGHOST" -p "$PGPORT" -U postgres -qXAt -d postgres \
+    -c "create table ev (at timestamptz not null) partition by range (at); create table ev_1 partition of ev default" >/dev/null
+  clone replica
+  run --separate-stderr pg-partapply <<<'{"type":"action","action":"drop","schema":"public","table":"ev","partition_schema":"public","partition":"ev_1","facts":{"oid":"1"}}'
+  assert_status 0
+  assert_output ""
+  assert_stderr_has "read replica"
+  stop_server replica
+  remove_server replica
+  remove_server main
+}
+
+@test "a server that is not there: 69; one that goes away: 69, and the rest is tried" {
+  run --separate-stderr env PGHOST=/nowhere pg-partapply <<<"{\"type\":\"action\",\"action\":\"archive\",\"schema\":\"a\",\"table\":\"b\",\"partition_schema\":\"a\",\"partition\":\"c\"}"
+  assert_status 69
+  sql "select plan.make('ev'), plan.make('fv')" >/dev/null
+  run --separate-stderr pg-partapply \
+    --hook "grep -q fv_1 || psql -qXAtc \"select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pg-partapply' and datname = current_database()\" >&2" \
+    < <(retirement detach ev_1; retirement detach fv_1)
+  assert_status 69
+  assert_equal "$(jq -r .outcome <<<"$output")" $'failed\ndone'
+}
+
+# -- locks
+
+# inserting SECONDS SQL COMMAND…: runs the command while two sessions insert. One that had to wait longer than 150 ms for
+# a lock would fail, whatever else the machine is busy with. Sets `longest`, in milliseconds, and `inserts`.
+inserting() {
+  local seconds=$1 statement=$2 pid
+  shift 2
+  echo "$statement" >"$BATS_TEST_TMPDIR/insert.sql"
+  rm -f "$BATS_TEST_TMPDIR"/wait.*
+  env --default-signal=INT PGOPTIONS='-c lock_timeout=150ms' pgbench --no-vacuum --file "$BATS_TEST_TMPDIR/insert.sql" --client 2 --time "$seconds" --rate 200 --log \
+    --log-prefix "$BATS_TEST_TMPDIR/wait" >"$BATS_TEST_TMPDIR/pgbench" 2>&1 3>&- &
+  pid=$!
+  sleep 0.3
+  "$@"
+  # What it has in its buffer is lost.
+  sleep 1
+  kill -INT "$pid" 2>/dev/null || true
+  wait "$pid" || true
+  ! grep -E 'ERROR|aborted' "$BATS_TEST_TMPDIR/pgbench" || fail "an insert failed"
+  # Without the time that it stood in pgbench's own queue behind another.
+  longest=$(cat "$BATS_TEST_TMPDIR"/wait.* | awk '{ wait = $3 - ($7 > 0 ? $7 : 0); if (wait > m) m = wait } END { print int(m / 1000) }')
+  inserts=$(cat "$BATS_TEST_TMPDIR"/wait.* | wc -l)
+  echo "# $inserts inserts, the longest took $longest ms" >&3
+  ((inserts > 20)) || fail "only $inserts inserts"
+}
+
+@test "under a long SELECT and a long transaction no insert fails, and none waits longer than the lock timeout and 50 ms" {
+  local kind
+  for kind in false true; do
+    sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
+    { creation create ev ev_3 2024-01-03 2024-01-04; creation create ev ev_4 2024-01-04 2024-01-05; retirement detach ev_1; } >"$BATS_TEST_TMPDIR/plan"
+    psql -qXc "begin; select count(*) from ev; select pg_sleep(3)" >/dev/null 2>&1 3>&- &
+    psql -qXc "begin; insert into ev values ('2024-01-02', 9999); select pg_sleep(2)" >/dev/null 2>&1 3>&- &
+    eventually 10 somebody_sleeps
+    inserting 30 "insert into ev values (timestamptz '2024-01-02' + random() * interval '23 hours', 10000 + (random() * 1e9)::int)" \
+      pg-partapply <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" || fail "exit $?: $(<"$BATS_TEST_TMPDIR/results")"
+    jq -r '"# \(.action) \(.attempts) tries, \(.elapsed_ms) ms"' "$BATS_TEST_TMPDIR/results" >&3
+    assert_equal "$(jq -r .outcome "$BATS_TEST_TMPDIR/results")" $'done\ndone\ndone'
+  done
+}
+
+@test "who never makes room: busy, 75, after the budget, and nothing is changed" {
+  sql "select plan.make('ev', true)" >/dev/null
+  { creation create ev ev_3 2024-01-03 2024-01-04; retirement drop ev_1; } >"$BATS_TEST_TMPDIR/plan"
+  psql -qXc "begin; select count(*) from ev; select pg_sleep(60)" >/dev/null 2>&1 3>&- &
+  eventually 10 is_locked ev_default
+  run --separate-stderr pg-partapply --budget 1s <"$BATS_TEST_TMPDIR/plan"
+  assert_status 75
+  assert_equal "$(jq -r .outcome <<<"$output")" $'busy\nrefused'
+  run --separate-stderr pg-partapply --budget 1s < <(tail -n 1 "$BATS_TEST_TMPDIR/plan")
+  assert_status 75
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2 ev_default"
+}
+
+@test "a million rows in the default partition are drained while others insert among them" {
+  sql "create table ev (at timestamptz not null, n bigint, note text, primary key (at, n)) partition by range (at); create table ev_default partition of ev default;
+    insert into ev select timestamptz '2024-01-03' + i * interval '80 milliseconds', i, 'x' from generate_series(1, 1000000) i; insert into ev values ('2030-01-01', 0)"
+  creation drain ev ev_3 2024-01-03 2024-01-04 >"$BATS_TEST_TMPDIR/plan"
+  inserting 120 "insert into ev values (timestamptz '2024-01-03' + random() * interval '23 hours', 10000000 + (random() * 1e12)::bigint)" \
+    pg-partapply <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" || fail "exit $?: $(<"$BATS_TEST_TMPDIR/results")"
+  jq -r '"# \(.detail), \(.attempts) tries, \(.elapsed_ms) ms"' "$BATS_TEST_TMPDIR/results" >&3
+  assert_equal "$(sql "select count(*), sum(n) from ev where n between 1 and 1000000")" "1000000|500000500000"
+  assert_equal "$(sql "select count(*) >= $inserts, count(*) = count(distinct n) from ev where n >= 10000000")" "t|t"
+  assert_equal "$(sql 'select count(*) from only ev_default')" 1
+}
+
+# -- kills
+
+# The rows that are anywhere, each once.
+all_rows() {
+  local query table
+  for table in $(sql "select c.oid::regclass from pg_class c join pg_attribute a on attrelid = c.oid and attname = 'note' join pg_namespace n on n.oid = relnamespace where relkind = 'r' and nspname in ('public', 'old')"); do
+    query+="${query:+ union all }select * from only $table"
+  done
+  sql "select count(*), md5(string_agg(t::text, ';' order by t::text)) from ($query) t"
+}
+
+layout() {
+  sql "select string_agg(inhrelid::regclass || ' ' || pg_get_expr(relpartbound, c.oid) || inhdetachpending || coalesce(obj_description(c.oid), ''), ';' order by inhrelid::regclass::text)
+    from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = 'ev'::regclass"
+  sql "select string_agg(c.oid::regclass::text, ' ' order by c.oid::regclass::text) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname in ('public', 'old') and relkind = 'r'"
+  sql "select count(*) from pg_constraint where conname = 'sluice_bound'"
+}
+
+# killed_everywhere WITH_DEFAULT PLAN_COMMAND: the plan is killed before and after each of its messages to the server in turn;
+# nothing is lost, and the next run brings all to the same end.
+killed_everywhere() {
+  local n=0 fault wanted='' rows status kept
+  while :; do
+    n=$((n + 1)) fault=KILL
+    if ((n % 2)); then fault=SENT; fi
+    sql "drop schema if exists old cascade; drop table if exists ev, ev_1, ev_2, ev_3, ev_4, ev_5; create schema old; select plan.make('ev', $1);
+      do 'begin if $1 then insert into ev select timestamptz ''2024-01-03 00:00:00+00'' + i * interval ''1 minute'', i from generate_series(0, 99) i; end if; end'" >/dev/null 2>&1
+    : >"$MANIFEST"
+    prove ev_1
+    "$2" >"$BATS_TEST_TMPDIR/plan"
+    rows=$(all_rows)
+    kept=$(sql "select count(*) from ev where at >= '2024-01-02'")
+    if [[ -z $wanted ]]; then
+      n=0
+      pg-partapply --manifest "$MANIFEST" --cool 0 --batch-rows 30 <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" || fail "$(<"$BATS_TEST_TMPDIR/results")"
+      wanted=$(layout)
+      continue
+    fi
+    status=0
+    SLUICE_FAULT=send:socket:$n:$fault LD_PRELOAD=$REPO/.build/support/io-faults.so pg-partapply --manifest "$MANIFEST" --cool 0 --batch-rows 30 \
+      <"$BATS_TEST_TMPDIR/plan" >/dev/null 2>&1 || status=$?
+    if [[ $status == 0 ]]; then break; fi
+    [[ $status == 137 ]] || fail "message $n: exit $status"
+    if [[ -n $(sql "select to_regclass('ev_1')") ]]; then assert_equal "$(all_rows)" "$rows" "rows after kill $n"; fi
+    pg-partapply --manifest "$MANIFEST" --cool 0 --batch-rows 30 <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" ||
+      fail "message $n: $(<"$BATS_TEST_TMPDIR/results")"
+    assert_equal "$(layout)" "$wanted" "layout after kill $n"
+    assert_equal "$(jq -r .step "$MANIFEST" | tail -n 2 | tr '\n' ' ')" "verified dropped " "manifest after kill $n"
+    assert_equal "$(sql "select (select count(*) from ev) + (select count(*) from old.ev_2)")" "$kept" "rows after the run behind kill $n"
+  done
+  echo "# $((n - 1)) kills" >&3
+  ((n > 30)) || fail "only $n"
+}
+
+gentle_plan() { creation create ev ev_4 2024-01-04 2024-01-05; retirement move ev_2 '{"to_schema":"old"}'; drop_with_proof ev_1; }
+
+hard_plan() { creation drain ev ev_3 2024-01-03 2024-01-04; gentle_plan; }
+
+@test "kill -9 between any two statements of create, move and drop: the next run heals" { killed_everywhere false gentle_plan; }
+
+@test "kill -9 between any two statements with a default partition, a drain included: the next run heals" { killed_everywhere true hard_plan; }
