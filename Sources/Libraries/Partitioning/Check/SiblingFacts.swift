@@ -44,7 +44,9 @@ struct SiblingFacts: Sendable {
     text?.split(separator: "\n").map(String.init) ?? []
   }
 
-  /// An index is told by what it is made of, not by its name. Line feeds separate what is listed.
+  /// An index is told by what it is made of, not by its name.
+  ///
+  /// Line feeds separate what is listed.
   private static var query: String {
     """
     WITH RECURSIVE tree AS (
