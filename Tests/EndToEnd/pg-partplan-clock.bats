@@ -36,17 +36,15 @@ aligned() {
             when extract(day from step) = 0 and extract(month from step) = 0 and extract(year from step) = 0
             then ((start at time zone '$2') + n * step) at time zone 'UTC'
             else (start + n * step) at time zone '$2' at time zone 'UTC' end as t
-          from s, generate_series(-60, 500000) n
-          where n * extract(epoch from step) between -31 * 366 * 86400 and 62 * 366 * 86400)
+          from s, generate_series(-3, (32 * 366 * 86400 / extract(epoch from step))::int) n)
       select '$*: not aligned: ' || b.t from b where b.t at time zone 'UTC' not in (select t from k) limit 3
 SQL
 }
 
 @test "moments: steps of the calendar in every zone" {
   for zone in $zones; do
-    for interval in '1 day' '1 week' '10 days' '1 month' '3 months' '1 year'; do
-      for start in '2000-01-01' '1999-12-29 02:30'; do check events "$zone" "$interval" "$start"; done
-    done
+    for interval in '1 day' '1 week' '10 days' '1 month' '1 year'; do check events "$zone" "$interval" '2000-01-01'; done
+    for interval in '1 day' '3 months'; do check events "$zone" "$interval" '1999-12-29 02:30'; done
   done | tee "$BATS_TEST_TMPDIR/out"
   [[ ! -s $BATS_TEST_TMPDIR/out ]]
 }
@@ -59,8 +57,8 @@ SQL
 }
 
 @test "wall clocks and dates" {
-  for zone in UTC Australia/Lord_Howe Pacific/Apia; do
-    for interval in '1 day' '2 weeks' '1 month' '1 year'; do
+  for zone in Australia/Lord_Howe Pacific/Apia; do
+    for interval in '1 day' '1 month'; do
       check wall "$zone" "$interval" '2000-01-31 06:00'
       check days "$zone" "$interval" '2000-01-31'
     done
@@ -77,8 +75,10 @@ SQL
     carry_out
     plan --at 2011-06-01
     assert_equal "$(cat "$PLAN")" ""
-    plan --at 2011-07-01
+    # From the day that holds the moment to the one that holds it a year later, both included; Apia had no 30 December.
+    days=$(sql "select (w + interval '1 year - 1 second')::date - w::date + 1
+      from (select timestamptz '2011-06-01 00:00+00' at time zone '$zone') as n (w)")
     assert_equal "$(sql "select count(*) from pg_inherits where inhparent = 'events'::regclass")" \
-      "$([[ $zone == Pacific/Apia ]] && echo 366 || echo 367)"
+      "$([[ $zone == Pacific/Apia ]] && echo $((days - 1)) || echo "$days")" "$zone"
   done
 }

@@ -99,7 +99,8 @@ extension ActionRun {
   /// As the server's own descriptions have it, quoted only where it must be.
   private static func shownName(of parent: ParentState, _ session: ApplySession) throws -> String {
     try session.query(
-      "SELECT pg_catalog.format('%I.%I', $1::text, $2::text)", [parent.name.schema, parent.name.name]
+      "SELECT pg_catalog.format('%I.%I', $1::text, $2::text)",
+      [parent.name.schema, parent.name.name]
     ).text(0, 0)
   }
 

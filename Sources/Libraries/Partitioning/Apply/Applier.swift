@@ -108,10 +108,13 @@ public struct Applier {
   private func holdTable(
     _ target: ActionTarget, _ session: ApplySession, _ attempts: inout Attempts
   ) throws {
-    guard let table = try RelationState.find(target.table, in: session) else {
-      throw ActionResult.refused("there is no table \(target.table.sql)")
+    let isHeld = try attempts.wait {
+      guard let isHeld = try session.hold(target.table) else {
+        throw ActionResult.refused("there is no table \(target.table.sql)")
+      }
+      return isHeld
     }
-    guard try attempts.wait(until: { try session.hold(tableOID: table.oid) }) else {
+    guard isHeld else {
       throw ActionResult(.busy, "another run is at work on \(target.table.sql)")
     }
     attempts = Attempts(budget: busyTables.contains(target.table) ? 0 : request.budget)

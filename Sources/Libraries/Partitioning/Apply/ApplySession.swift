@@ -10,8 +10,10 @@ final class ApplySession {
   /// 150004 is 15.4.
   let version: Int
   let isReplica: Bool
-  /// The table whose advisory lock is ours, by OID.
-  private var lockedTable: String?
+  /// The table whose advisory lock is ours.
+  private var lockedTable: (name: QualifiedName, oid: String)?
+  /// The statements that the server has a plan of.
+  private var prepared: Set<String> = []
 
   init(_ options: ConnectionOptions, applicationName: String) throws {
     let connection = try Connection(options, applicationName: applicationName)
@@ -19,7 +21,8 @@ final class ApplySession {
       """
       SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.pg_is_in_recovery(),
         CASE WHEN pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL
-          THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END
+          THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END,
+        pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false)
       """)
     (version, isReplica) = (rows.integer(0, 0) ?? 0, rows.boolean(0, 1))
     self.connection = connection
@@ -30,6 +33,16 @@ final class ApplySession {
 
   func query(_ sql: String, _ parameters: [String?] = []) throws -> Rows {
     try connection.query(sql, parameters)
+  }
+
+  /// Runs a query that is asked for each action, and planned only once.
+  func ask(_ name: String, _ sql: String, _ parameters: [String]) throws -> Rows {
+    if !prepared.contains(name) {
+      try run("PREPARE sluice_\(name) AS \(sql)")
+      prepared.insert(name)
+    }
+    let values = parameters.map(Quoting.literal).joined(separator: ", ")
+    return try query("EXECUTE sluice_\(name) (\(values))")
   }
 
   /// Runs one statement: a text can never make two of it.
@@ -55,20 +68,21 @@ final class ApplySession {
     try run(sql)
   }
 
-  /// Has the table to ourselves among those who maintain partitions; false when another has it.
+  /// Has the table to ourselves among those who maintain partitions; false when another has it, nil when it is gone.
   ///
   /// One table at a time is held; the session's end frees it.
-  func hold(tableOID oid: String) throws -> Bool {
-    if lockedTable == oid { return true }
+  func hold(_ table: QualifiedName) throws -> Bool? {
+    if lockedTable?.name == table { return true }
     try release()
-    let rows = try query("SELECT pg_catalog.pg_try_advisory_lock(\(Self.key))", [oid])
+    guard let found = try RelationState.find(table, in: self) else { return nil }
+    let rows = try query("SELECT pg_catalog.pg_try_advisory_lock(\(Self.key))", [found.oid])
     guard rows.boolean(0, 0) else { return false }
-    lockedTable = oid
+    lockedTable = (table, found.oid)
     return true
   }
 
   func release() throws {
-    guard let oid = lockedTable else { return }
+    guard let oid = lockedTable?.oid else { return }
     lockedTable = nil
     _ = try query("SELECT pg_catalog.pg_advisory_unlock(\(Self.key))", [oid])
   }

@@ -14,12 +14,12 @@ struct RelationState {
 
   /// A table by its OID; nil when there is none.
   static func find(oid: String, in session: ApplySession) throws -> RelationState? {
-    try find("c.oid = $1::oid", [oid], session)
+    try find("by_oid", "c.oid = $1::oid", [oid], session)
   }
 
   /// A relation of any kind by its name; nil when there is none.
   static func find(_ name: QualifiedName, in session: ApplySession) throws -> RelationState? {
-    try find("n.nspname = $1 AND c.relname = $2", [name.schema, name.name], session)
+    try find("by_name", "n.nspname = $1 AND c.relname = $2", [name.schema, name.name], session)
   }
 
   /// The partition of `parentOID` that has this bound; nil when there is none.
@@ -27,15 +27,16 @@ struct RelationState {
     bound: String, parentOID: String, in session: ApplySession
   ) throws -> RelationState? {
     try find(
-      "i.inhparent = $1::oid AND pg_catalog.pg_get_expr(c.relpartbound, c.oid) = $2",
+      "by_bound", "i.inhparent = $1::oid AND pg_catalog.pg_get_expr(c.relpartbound, c.oid) = $2",
       [parentOID, bound], session)
   }
 
   private static func find(
-    _ condition: String, _ parameters: [String], _ session: ApplySession
+    _ name: String, _ condition: String, _ parameters: [String], _ session: ApplySession
   ) throws -> RelationState? {
     let pending = session.detachesConcurrently ? "coalesce(i.inhdetachpending, false)" : "false"
-    let rows = try session.query(
+    let rows = try session.ask(
+      name,
       """
       SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relispartition THEN i.inhparent END,
         pg_catalog.pg_get_expr(c.relpartbound, c.oid), \(pending),
@@ -82,7 +83,8 @@ struct ParentState {
   /// Nil when there is no such partitioned table.
   static func find(_ name: QualifiedName, in session: ApplySession) throws -> ParentState? {
     let pending = session.detachesConcurrently ? "i.inhdetachpending" : "false"
-    let rows = try session.query(
+    let rows = try session.ask(
+      "parent",
       """
       SELECT c.oid, d.oid, dn.nspname, d.relname, d.relkind, pn.nspname, p.relname
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

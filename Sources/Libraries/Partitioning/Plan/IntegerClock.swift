@@ -27,7 +27,8 @@ enum IntegerClock {
     let reach = step.multipliedReportingOverflow(by: wanted + 3)
     // Nothing overflows where everything is below a quarter of the largest number.
     let limit = Int64.max / 4
-    guard !reach.overflow, [reach.partialValue, start, now, keep].allSatisfy({ abs($0) < limit })
+    guard !reach.overflow,
+      [reach.partialValue, start, now, keep].allSatisfy({ $0.magnitude < limit.magnitude })
     else { throw Failure(.badInput, "the ranges would leave the numbers that the key can hold") }
     let cutoff = question.retention.map { _ in now - keep }
     let floor = { (value: Int64) in start + (value - start).floored(by: step) * step }
@@ -37,7 +38,7 @@ enum IntegerClock {
     for stretch in question.stretches {
       let from = max(stretch.from ?? now, (question.isClipped ? cutoff : nil) ?? .min)
       let to = min(stretch.to ?? now, question.isClipped ? now : .max)
-      guard from < to, abs(from) < limit, abs(to) < limit else {
+      guard from < to, from.magnitude < limit.magnitude, to.magnitude < limit.magnitude else {
         answer.stretches.append([])
         continue
       }
