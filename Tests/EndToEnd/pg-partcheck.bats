@@ -264,3 +264,40 @@ not_partitioned error -"
   run --separate-stderr pg-partcheck --format xml policy.yaml
   assert_status 64
 }
+
+@test "a read replica is checked like any other server" {
+  load servers
+  # shellcheck disable=SC2034  # clone reads it
+  server=main
+  server main
+  PGDATABASE=postgres
+  make_days copied 2024-01-01 2024-01-07
+  sql "create table copied_rest partition of copied default; insert into copied values (1, '2030-01-01', '')"
+  clone replica
+  assert_equal "$(sql 'select pg_is_in_recovery()')" t
+  policy copied
+  check
+  assert_status 0
+  assert_findings "default_rows warning copied_rest
+horizon warning -"
+  stop_server replica
+  remove_server replica
+}
+
+@test "tables with many partitions are checked in a moment" {
+  for schema in a b; do
+    sql "create schema big_$schema"
+    sql "do \$\$ begin for t in 1..5 loop
+        execute format('create table big_$schema.t%s (at date not null, n int) partition by range (at)', t);
+        for d in 0..399 loop
+          execute format('create table big_$schema.t%s_%s partition of big_$schema.t%s for values from (%L) to (%L)', t,
+            to_char(date '2022-12-06' + d, 'YYYYMMDD'), t, date '2022-12-06' + d, date '2022-12-06' + d + 1);
+        end loop; commit; end loop; end \$\$"
+  done
+  { echo tables: && printf '  - {table: big_%s, key: at, interval: 1 day, premake: 4}\n' a.t{1..5} b.t{1..5}; } >policy.yaml
+  start=$(date +%s)
+  check
+  assert_status 0
+  assert_output ""
+  (($(date +%s) - start <= 3)) || fail "it took $(($(date +%s) - start)) s"
+}

@@ -11,6 +11,7 @@ enum PgPartcheck: Tool {
   struct Options: ConnectionOptionsHolder {
     var connection = ConnectionOptions()
     var at: Int64?
+    var tables: [TableName] = []
     var grace = 86_400_000
     var format = Format.ndjson
   }
@@ -27,6 +28,9 @@ enum PgPartcheck: Tool {
       .option("at", "TIME", "check as of then: a date, or a time as in RFC 3339") {
         $0.at = try OptionValue.moment($1)
       },
+      .option("table", "[SCHEMA.]NAME", "check only this table; may be repeated") {
+        $0.tables.append(try TableName(parsing: $1))
+      },
       .option("grace", "DURATION", "how long retirement may be late; default 1d") {
         $0.grace = try OptionValue.duration($1)
       },
@@ -37,12 +41,13 @@ enum PgPartcheck: Tool {
   }
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
-    guard let policy = operands.first else { throw UsageError("no policy was given") }
+    guard let file = operands.first else { throw UsageError("no policy file was given") }
     guard operands.count == 1 else {
       throw UsageError("too many arguments (first is \"\(operands[1])\")")
     }
-    let policies = try PolicyFile.read(policy)
-    var request = CheckRequest(policies)
+    var wanted = PlanRequest(try PolicyFile.read(file))
+    try wanted.restrict(to: options.tables)
+    var request = CheckRequest(wanted.policies)
     (request.now, request.grace) = (options.at, options.grace)
     let connection = try Connection(options.connection, applicationName: name)
     var check = PartitionCheck(request)

@@ -30,6 +30,7 @@ enum ManifestChain {
   }
 
   /// The last line that is whole, with those behind it that are not, without the last line feed; nil in an empty file.
+  ///
   /// And whether that line feed is missing.
   private static func lastLines(of path: String) throws -> (lines: [UInt8]?, isCut: Bool) {
     let file = try File(reading: path)

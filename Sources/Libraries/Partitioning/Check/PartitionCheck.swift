@@ -39,7 +39,9 @@ public struct PartitionCheck {
   private mutating func check(
     _ policies: [TablePolicy], on connection: borrowing Connection
   ) throws -> [TableReport] {
-    try connection.execute("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    // Compiling queries that run once takes longer than running them.
+    try connection.execute(
+      "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
     let catalog = try PlanCatalog(policies.map(\.table), on: connection)
     now = request.now ?? catalog.now
     var run = PlanRun(catalog, now: now, database: connection.database)

@@ -44,48 +44,58 @@ struct SiblingFacts: Sendable {
     text?.split(separator: "\n").map(String.init) ?? []
   }
 
-  /// An index is told by what it is made of, not by its name. Line feeds separate what is listed.
+  /// An index is told by what it is made of, not by its name.
+  ///
+  /// Line feeds separate what is listed.
   private static var query: String {
     """
     WITH RECURSIVE tree AS (
       SELECT o AS root, o AS oid, NULL::oid AS parent FROM pg_catalog.unnest($1::oid[]) AS o
       UNION ALL
       SELECT t.root, i.inhrelid, i.inhparent FROM tree t
-      JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
+      JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid),
+    key AS (
+      SELECT x.indrelid, n.relname, x.indisvalid AND x.indisready AS is_valid, x.indisreplident,
+        CASE WHEN x.indisunique THEN 'unique ' ELSE '' END || a.amname || ' ('
+          || (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.indexrelid, k::int, true),
+              ', ' ORDER BY k) FROM pg_catalog.generate_series(1, x.indnatts) AS k) || ')'
+          || coalesce(' where ' || pg_catalog.pg_get_expr(x.indpred, x.indrelid), '') AS made_of
+      FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class n ON n.oid = x.indexrelid
+      JOIN pg_catalog.pg_am a ON a.oid = n.relam
+      WHERE x.indrelid IN (SELECT t.oid FROM tree t)),
+    keys AS (
+      SELECT indrelid, pg_catalog.string_agg(made_of, '; ' ORDER BY made_of COLLATE "C") AS made_of,
+        pg_catalog.string_agg(made_of, '') FILTER (WHERE indisreplident) AS identity,
+        pg_catalog.string_agg(relname, E'\\n' ORDER BY relname COLLATE "C")
+          FILTER (WHERE NOT is_valid) AS invalid
+      FROM key GROUP BY indrelid),
+    pointers AS (
+      SELECT f.confrelid, pg_catalog.string_agg(
+          pg_catalog.format('%I of %s', f.conname, f.conrelid::pg_catalog.regclass), E'\\n'
+          ORDER BY f.conname COLLATE "C") AS names
+      FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conparentid = 0
+      GROUP BY f.confrelid),
+    published AS (
+      SELECT r.prrelid, pg_catalog.string_agg(b.pubname, ', ' ORDER BY b.pubname COLLATE "C") AS names
+      FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication b ON b.oid = r.prpubid
+      GROUP BY r.prrelid)
     SELECT t.root, t.oid, t.parent, s.nspname, c.relname, c.relkind <> 'p',
       pg_catalog.pg_get_userbyid(c.relowner),
       (SELECT pg_catalog.string_agg(a::text, ', ' ORDER BY a::text COLLATE "C")
         FROM pg_catalog.unnest(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) AS a),
       pg_catalog.concat_ws(', ', m.amname, p.spcname,
         CASE c.relpersistence WHEN 'u' THEN 'unlogged' END,
-        (SELECT pg_catalog.string_agg(o, ', ' ORDER BY o COLLATE "C")
-          FROM pg_catalog.unnest(c.reloptions) AS o)),
-      c.relreplident::text || coalesce((
-        SELECT ': ' || pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.indexrelid, k::int, true),
-          ', ' ORDER BY k)
-        FROM pg_catalog.pg_index x, pg_catalog.generate_series(1, x.indnkeyatts) AS k
-        WHERE x.indrelid = c.oid AND x.indisreplident AND c.relreplident = 'i'), ''),
-      (SELECT pg_catalog.string_agg(b.pubname, ', ' ORDER BY b.pubname COLLATE "C")
-        FROM pg_catalog.pg_publication_rel r
-        JOIN pg_catalog.pg_publication b ON b.oid = r.prpubid WHERE r.prrelid = c.oid),
-      (SELECT pg_catalog.string_agg(d.text, '; ' ORDER BY d.text COLLATE "C") FROM (
-        SELECT CASE WHEN x.indisunique THEN 'unique ' ELSE '' END || a.amname || ' ('
-          || (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(x.indexrelid, k::int, true),
-              ', ' ORDER BY k) FROM pg_catalog.generate_series(1, x.indnatts) AS k) || ')'
-          || coalesce(' where ' || pg_catalog.pg_get_expr(x.indpred, x.indrelid), '') AS text
-        FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class n ON n.oid = x.indexrelid
-        JOIN pg_catalog.pg_am a ON a.oid = n.relam
-        WHERE x.indrelid = c.oid) AS d),
-      (SELECT pg_catalog.string_agg(n.relname, E'\\n' ORDER BY n.relname COLLATE "C")
-        FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class n ON n.oid = x.indexrelid
-        WHERE x.indrelid = c.oid AND NOT (x.indisvalid AND x.indisready)),
-      (SELECT pg_catalog.string_agg(
-          pg_catalog.format('%I of %s', f.conname, f.conrelid::pg_catalog.regclass), E'\\n'
-          ORDER BY f.conname COLLATE "C")
-        FROM pg_catalog.pg_constraint f
-        WHERE f.confrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0)
+        CASE WHEN c.reloptions IS NOT NULL THEN
+          (SELECT pg_catalog.string_agg(o, ', ' ORDER BY o COLLATE "C")
+            FROM pg_catalog.unnest(c.reloptions) AS o) END),
+      c.relreplident::text || CASE WHEN c.relreplident = 'i' THEN coalesce(': ' || k.identity, '')
+        ELSE '' END,
+      u.names, k.made_of, k.invalid, f.names
     FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid
     JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+    LEFT JOIN keys k ON k.indrelid = c.oid
+    LEFT JOIN pointers f ON f.confrelid = c.oid
+    LEFT JOIN published u ON u.prrelid = c.oid
     LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam
     LEFT JOIN pg_catalog.pg_tablespace p ON p.oid = c.reltablespace
     ORDER BY s.nspname COLLATE "C", c.relname COLLATE "C"
