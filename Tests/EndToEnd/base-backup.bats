@@ -394,9 +394,11 @@ CHANGES
   printf '{"type":"backup"' >"store/$system/whole/backup.json"
   restore --from "file://$WORK/store"
   assert_status 65
-  # That is the record that was spoilt above.
-  cp "$GROUND/base/$system/whole/backup.json" "store/$system/whole/"
+  # Beside it a whole one can be had by its URL.
+  cp -r "$GROUND/base/$system/whole" "store/$system/other"
   restore --from "file://$WORK/store"
+  assert_status 65
+  restore --from "file://$WORK/store/$system/other/"
   assert_status 0
 }
 
