@@ -1,6 +1,6 @@
 # base-backup and base-restore: a real server's backups into a real store and back.
 
-# shellcheck disable=SC2016,SC2030,SC2031  # inner shells expand; each test is a subshell
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154  # inner shells expand; each test is a subshell; `run` sets variables
 
 load support
 load recovering
