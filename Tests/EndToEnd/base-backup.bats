@@ -1,6 +1,6 @@
 # base-backup and base-restore: a real server's backups into a real store and back.
 
-# shellcheck disable=SC2016,SC2030,SC2031  # inner shells expand; each test is a subshell
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154  # inner shells expand; each test is a subshell; `run` sets variables
 
 load support
 load recovering
@@ -27,6 +27,13 @@ teardown_file() {
 setup() { enter_work; }
 
 restore() { run --separate-stderr base-restore --to "$WORK/data" --restore-command "cp $data/pg_wal/%f %p" "$@"; }
+
+# flip FILE OFFSET: changes the byte there, whatever it is.
+flip() {
+  local byte
+  byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+  printf '%b' "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
 
 assert_nothing_restored() {
   assert_equal "$(ls -A "$WORK/data" 2>/dev/null)" "" "what is left in the target"
@@ -199,7 +206,7 @@ forge() {
   for file in base.tar.zst backup_manifest; do
     rm -rf store && mkdir -p "store/$system"
     cp -r "$GROUND/base/$system/whole" "store/$system/"
-    printf '\001' | dd of="store/$system/whole/$file" bs=1 seek=100000 conv=notrunc status=none
+    flip "store/$system/whole/$file" 100000
     restore --from "file://$WORK/store"
     assert_status 65
     assert_nothing_restored
@@ -271,4 +278,167 @@ forge() {
   assert_nothing_restored
   restore --from "file://$WORK/store" --decrypt "openssl enc -d -aes-256-ctr -pbkdf2 -pass file:$WORK/key"
   assert_status 0
+}
+
+@test "W6: an encrypted object in another's place, or with its blocks in another order, is refused: 65" {
+  cipher='openssl enc -aes-256-ctr -K 00 -iv 00'
+  for label in one two; do
+    run --separate-stderr base-backup --store "file://$WORK/store" --label "$label" --encrypt "$cipher 2>/dev/null"
+    assert_status 0
+    sql "insert into plain values (0, '$label')"
+  done
+  cd "store/$system"
+  cp two/base.tar.zst kept
+  for tamper in 'cp one/base.tar.zst two/' '{ head -c 131072 kept | tail -c 65536; head -c 65536 kept; tail -c +131073 kept; } >two/base.tar.zst' \
+    '{ head -c 65536 kept; cat kept; } >two/base.tar.zst' 'head -c 65536 kept >two/base.tar.zst' 'cp one/backup_manifest two/'; do
+    eval "$tamper"
+    restore --from "file://$WORK/store" --backup two --decrypt "$cipher -d 2>/dev/null"
+    assert_status 65
+    assert_nothing_restored
+    cp kept two/base.tar.zst
+  done
+}
+
+@test "what another recovery was to do is forgotten: the targets and commands of a server that was restored once" {
+  at=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
+  sql "insert into plain values (0, 'behind the target')"
+  restore --from "$FILES" --backup whole --target-time "$at" --target-action promote
+  assert_status 0
+  serve "$WORK/data"
+  eventually 20 eval '[[ $(restored_sql "select pg_is_in_recovery()") == f ]]'
+  for setting in recovery_end_command archive_cleanup_command; do
+    restored_sql "alter system set $setting = 'touch $WORK/$setting'"
+  done
+  restored_sql "alter system set recovery_min_apply_delay = '1d'"
+  restored_sql "alter system set recovery_target_inclusive = off"
+  PGHOST=$WORK/socket PGPORT=5432 run --separate-stderr base-backup --store "file://$WORK/store" --label two
+  assert_status 0
+  restored_sql "create table since as select 1 as i"
+  end=$(restored_sql "select pg_current_wal_flush_lsn()")
+  restored_sql "insert into since values (2)"
+  unserve "$WORK/data"
+  for target in '' "--target-lsn=$end"; do
+    rm -rf "$WORK/again"
+    # shellcheck disable=SC2086  # perhaps none
+    run --separate-stderr base-restore --from "file://$WORK/store" --backup two --to "$WORK/again" --target-action promote \
+      --restore-command "cp $WORK/data/pg_wal/%f %p" $target
+    assert_status 0
+    for setting in recovery_target{,_name,_time,_xid} recovery_end_command archive_cleanup_command primary_conninfo; do
+      assert_equal "$(setting_of "$WORK/again" "$setting")" "" "$setting"
+    done
+    assert_equal "$(setting_of "$WORK/again" recovery_target_lsn)" "${target#*=}"
+    assert_equal "$(setting_of "$WORK/again" recovery_min_apply_delay)" 0
+    assert_equal "$(setting_of "$WORK/again" recovery_target_inclusive)" on
+    serve "$WORK/again"
+    eventually 20 eval '[[ $(restored_sql "select pg_is_in_recovery()") == f ]]'
+    if [[ -n $target ]]; then expected=1; else expected=2; fi
+    assert_equal "$(restored_sql "select max(i) from since")" "$expected"
+    unserve "$WORK/again"
+  done
+  [[ ! -e $WORK/recovery_end_command ]] || fail "a command of the backup's was run"
+  [[ ! -e $WORK/archive_cleanup_command ]] || fail "a command of the backup's was run"
+}
+
+@test "a backup of a standby is restored to a server of its own" {
+  as_server pg_basebackup -D "$WORK/standby" -h "$PGHOST" -p "$PGPORT" -U postgres -X stream -c fast -R
+  serve "$WORK/standby"
+  PGHOST=$WORK/socket PGPORT=5432 run --separate-stderr base-backup --store "file://$WORK/store" --label standby
+  assert_status 0
+  unserve "$WORK/standby"
+  sql "create table later as select 1 as i"
+  restore --from "file://$WORK/store" --target-action promote
+  assert_status 0
+  assert_stderr_has 'standby.signal was removed'
+  [[ ! -e data/standby.signal ]]
+  [[ -e data/recovery.signal ]]
+  assert_equal "$(setting_of "$WORK/data" primary_conninfo)" ""
+  serve "$WORK/data"
+  eventually 20 eval '[[ $(restored_sql "select pg_is_in_recovery()") == f ]]'
+  assert_equal "$(restored_sql "select i from later")" 1
+  unserve "$WORK/data"
+  sql "drop table later"
+}
+
+@test "a record with what cannot be a part of a path or a command is refused: 65, and nothing is written" {
+  mkdir -p "store/$system" tree
+  cp -r "$GROUND/base/$system/whole" "store/$system/"
+  while IFS= read -r change; do
+    jq -c "$change" "$GROUND/base/$system/whole/backup.json" >"store/$system/whole/backup.json"
+    restore --from "file://$WORK/store"
+    assert_status 65
+    assert_stderr_has 'is no record of a backup'
+    assert_equal "$(find "$WORK" -newer "store/$system/whole/backup.json" -not -path "$WORK")" "" "written with $change"
+  done <<CHANGES
+.tablespaces = [{oid: "../../x", location: "$WORK/space"}]
+.tablespaces = [{oid: "16384/../../x", location: "$WORK/space"}]
+.tablespaces = [{oid: "16384\n../../x", location: "$WORK/space"}]
+.tablespaces = [{oid: -1, location: "$WORK/space"}]
+.tablespaces = [{oid: 16384, location: "space"}]
+.tablespaces = [{oid: 16384, location: "$WORK/a\nb"}]
+.tablespaces = [{oid: 16384, location: null}]
+.tablespaces = [{oid: 16384, location: "$WORK/a"}, {oid: 16384, location: "$WORK/b"}]
+.tablespaces = null
+.backup = "../x"
+.backup = "x\n../x"
+.system_identifier = "1/../2"
+.system_identifier = 1
+.start_lsn = "a[\$(touch $WORK/x)]/0"
+.stop_lsn = "0"
+.finished_at = "z"
+.files = [1]
+.type = "object"
+., .
+[]
+empty
+CHANGES
+  printf '{"type":"backup"' >"store/$system/whole/backup.json"
+  restore --from "file://$WORK/store"
+  assert_status 65
+  # Beside it a whole one can be had by its URL.
+  cp -r "$GROUND/base/$system/whole" "store/$system/other"
+  restore --from "file://$WORK/store"
+  assert_status 65
+  restore --from "file://$WORK/store/$system/other/"
+  assert_status 0
+}
+
+@test "a store that does not answer is 69 or 75, whatever is asked for" {
+  for object in backup.json base.tar.zst backup_manifest; do
+    start_faults "GET $object * 503"
+    SLUICE_RETRIES=1 restore --from "$BASE" --backup whole
+    stop_faults
+    [[ $status == @(69|75) ]] || fail "exit $status without $object"
+    [[ $stderr != *'is no record'* ]] || fail "it blames the record"
+    assert_nothing_restored
+  done
+}
+
+@test "a link in a tar is not followed when settings are written" {
+  mkdir tree
+  zst -d <"$GROUND/base/$system/whole/base.tar.zst" | tar -xf - -C tree
+  echo mine >mine
+  for file in postgresql.auto.conf recovery.signal tablespace_map; do
+    rm -rf "tree/$file" store
+    ln -s "../mine" "tree/$file"
+    tar -cf linked.tar -C tree .
+    forge linked.tar
+    restore --from "file://$WORK/store"
+    assert_status 65
+    assert_equal "$(cat mine)" mine
+    assert_nothing_restored
+    rm "tree/$file"
+    : >"tree/$file"
+  done
+}
+
+@test "places that lie in one another are refused: 64" {
+  mkdir -p "store/$system"
+  cp -r "$GROUND/base/$system/whole" "store/$system/"
+  for location in "$WORK/data/pg_wal" "$WORK/new/../data/x" "$WORK/data" "$WORK"; do
+    jq -c --arg location "$location" '.tablespaces = [{oid: 16384, location: $location}]' \
+      "$GROUND/base/$system/whole/backup.json" >"store/$system/whole/backup.json"
+    restore --from "file://$WORK/store"
+    [[ $status == @(64|65) ]] || fail "exit $status with $location"
+    [[ ! -e data ]]
+  done
 }

@@ -41,7 +41,7 @@ enter_work() {
 
 # serve DATA: a server on what was restored; restored_sql asks it.
 serve() {
-  mkdir "$WORK/socket"
+  mkdir -p "$WORK/socket"
   own "$WORK/socket"
   as_server pg_ctl start -D "$1" -l "$WORK/server.log" -w -t 60 -s \
     -o "-c unix_socket_directories='$WORK/socket' -c port=5432 -c archive_mode=off" 3>&- 4>&- ||

@@ -1,4 +1,29 @@
 # wal-archive and wal-archive-one: receiving goes on whatever the store does, and what is received arrives.
+#
+# The defects of the system that this replaces, and the tests that would find them here (file, title):
+#
+# W1   wal-archive          W1: a commit that waits for the receiver waits for no clock
+# W2   wal-archive          W2: a partial segment and a temporary history are neither shipped nor removed
+# W2   wal-archive          W2: the open segment is shipped now and then and at the end, and stays until it is complete
+# W3   wal-archive          W3: a file is not removed before its copy is durable under its name
+# W4   walrecv              without a slot, WAL that the server has removed: 78 and no loop
+# W4   walrecv              another cluster, with a slot of the same name: 78, whatever --on-gap says
+# W4   walrecv-faults       EIO when the directory is synced
+# W5   walfetch             a store that answers with errors, late, in pieces or not at all
+# W5   walfetch             a standby waits while the store is out, does not promote, and goes on when it is back
+# W6   wal-archive          W6: an encrypted segment in another's place, or with its blocks in another order, is not delivered
+# W6   base-backup          W6: an encrypted object in another's place, or with its blocks in another order, is refused: 65
+# W7   base-backup          W7: the backup manifest is stored as the server made it
+# W7   base-backup          a backup with a changed file does not pass for one
+# W8   base-backup          W8: the newest whole backup is taken, never one without its record
+# W8   base-backup          W8: a tar that leads outside leads nowhere
+# W8   base-backup          a link in a tar is not followed when settings are written
+# W9   walprune             W9: timelines are related by their histories, not by the text of names
+# W12  wal-archive          W12: a segment costs few requests
+# W12  walfetch             --prefetch has what follows ready, once each, and ends by itself
+#
+# W10 (its cron) and W11 (its SFTP) have none: there is no cron and no SFTP here, by design. Others start the pipelines,
+# such as systemd, and the stores are S3 and directories.
 
 # shellcheck disable=SC2016,SC2030,SC2031  # inner shells expand; each test is a subshell
 
@@ -33,6 +58,15 @@ teardown() {
   eventually 20 eval '[[ -z $(sql "select 1 from pg_replication_slots where active") ]]'
   sql "select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots" >/dev/null
   stop_faults
+}
+
+@test "the tests that show that old defects are not here are there" {
+  local defect file title
+  while read -r defect file title; do
+    grep -qF "@test \"$title\"" "$REPO/Tests/EndToEnd/$file.bats" || fail "$defect: $file has no test \"$title\""
+  done < <(sed -n 's/^# \(W[0-9]\+ \+[a-z-]\+ \+\)/\1/p' "$BATS_TEST_FILENAME")
+  assert_equal "$(sed -n 's/^# \(W[0-9]\+\) \+[a-z-].*/\1/p' "$BATS_TEST_FILENAME" | uniq | xargs)" \
+    "W1 W2 W3 W4 W5 W6 W7 W8 W9 W12"
 }
 
 start_archiver() {
@@ -460,6 +494,53 @@ fetch_partial() { s3get "$STORE/$system/00000001/$name.partial.zst" | bash -c "$
     sql "insert into commits default values"
     eventually 20 eval '[[ $(s3 GET "/$BUCKET/$PREFIX/$system/00000001/$open.partial.zst" | sha256sum) != "$before" ]]'
   done
+  stop_archiver 0
+}
+
+@test "W6: an encrypted segment in another's place, or with its blocks in another order, is not delivered" {
+  cipher='openssl enc -aes-256-ctr -K 00 -iv 00 2>/dev/null'
+  finish_segments 1 >/dev/null
+  sql "select pg_logical_emit_message(false, 'x', string_agg(md5(i::text), '')) from generate_series(1, 10000) as i" >/dev/null
+  last=$(finish_segments 1)
+  before=${last:0:16}$(printf %08X $((16#${last:16} - 1)))
+  for name in "$before" "$last"; do
+    cp "$data/pg_wal/$name" segment
+    record "$name" "$WORK/segment" >wanted
+    one --encrypt "$cipher" <wanted
+    assert_status 0
+    s3get "$STORE/$system/00000001/$name.zst" >"$name" 2>/dev/null
+  done
+  [[ $(stat -c %s "$last") -gt 6144 ]]
+  { head -c 4096 "$last" | tail -c 2048; head -c 2048 "$last"; tail -c +4097 "$last"; } >reordered
+  { head -c 2048 "$last"; cat "$last"; } >doubled
+  head -c 2048 "$last" >short
+  for object in "$before" reordered doubled short; do
+    s3put --to "$STORE/$system/00000001/$last.zst" <"$object" >/dev/null
+    run --separate-stderr walfetch --from "$STORE" --system-identifier "$system" --decrypt "$cipher" --retry-for 1s "$last" "$WORK/to"
+    assert_status 255
+    [[ ! -e to ]] || fail "$object was delivered"
+  done
+  s3put --to "$STORE/$system/00000001/$last.zst" <"$last" >/dev/null
+  run --separate-stderr walfetch --from "$STORE" --system-identifier "$system" --decrypt "$cipher" "$last" "$WORK/to"
+  assert_status 0
+  cmp to "$data/pg_wal/$last"
+}
+
+@test "W1: a commit that waits for the receiver waits for no clock" {
+  sql "create table if not exists commits (n serial)"
+  start_archiver
+  sql_in postgres "alter system set synchronous_standby_names = walrecv"
+  sql_in postgres "select pg_reload_conf()" >/dev/null
+  eventually 15 eval '[[ $(sql "select sync_state from pg_stat_replication") == sync ]]'
+  begin=$SECONDS
+  # A second each would be twenty, and the receiver's interval of ten is longer.
+  status=0
+  yes "insert into commits default values;" | head -n 20 | timeout 60 psql -XAtq --set ON_ERROR_STOP=1 || status=$?
+  took=$((SECONDS - begin))
+  sql_in postgres "alter system reset synchronous_standby_names"
+  sql_in postgres "select pg_reload_conf()" >/dev/null
+  assert_status 0
+  [[ $took -lt 10 ]] || fail "20 commits took $took s"
   stop_archiver 0
 }
 

@@ -129,3 +129,34 @@ assert_nothing_left() {
   assert_equal "$status" 143
   eventually 10 eval '[[ -z $(ls -A "$GROUND/scratch") ]]'
 }
+
+@test "no command of the backup's configuration is run, nor does replay wait as it says" {
+  for setting in recovery_end_command archive_cleanup_command; do
+    sql_in postgres "alter system set $setting = 'touch $WORK/$setting'"
+  done
+  sql_in postgres "alter system set recovery_min_apply_delay = '1d'"
+  base-backup --store "$BASE" --label settings --spool "$GROUND/spool" >/dev/null 2>&1
+  sql_in postgres "alter system reset all"
+  sql "insert into kept values (0)"
+  ship
+  drill --backup settings --query 'select count(*) from kept where i = 0' --dbname "$PGDATABASE" --replay-timeout 60s
+  assert_status 0
+  assert_equal "$(jq -r .query_result <<<"$output")" 1
+  assert_equal "$(ls -A "$WORK")" ""
+}
+
+@test "a backup of a standby: the drill ends, and asks nothing of the primary" {
+  as_server pg_basebackup -D "$WORK/standby" -h "$PGHOST" -p "$PGPORT" -U postgres -X stream -c fast -R \
+    -T "$GROUND/space=$WORK/space"
+  serve "$WORK/standby"
+  PGHOST=$WORK/socket PGPORT=5432 base-backup --store "$BASE" --label standby --spool "$GROUND/spool" >/dev/null 2>&1
+  unserve "$WORK/standby"
+  sql "insert into kept values (-1)"
+  ship
+  sql "insert into kept values (-1)"
+  drill --backup standby --query 'select count(*) from kept where i = -1' --dbname "$PGDATABASE" --replay-timeout 60s
+  assert_status 0
+  assert_equal "$(jq -r .query_result <<<"$output")" 1
+  assert_stderr_has 'standby.signal was removed'
+  assert_nothing_left
+}

@@ -88,7 +88,8 @@ public struct ReplicationConnection: ~Copyable {
       sql += serverVersion >= 150_000 ? " (\(list))" : " \(list)"
     }
     do { _ = try rows(sql) } catch let error as PostgresError
-      where options.isFailover && error.message.holds("failover")
+      where options.isFailover
+      && (error.sqlState == "42601" || error.message.holds("failover"))
     {
       throw Failure(
         .configuration, "the server makes no physical slot that standbys carry over",
