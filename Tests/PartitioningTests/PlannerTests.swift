@@ -192,7 +192,7 @@ private func created(_ intention: Intention) -> [String] {
     (.epoch(.nanoseconds), "int8", "1706659200000001000"), (.integer, "int8", "-5"),
     (.uuid7, "uuid", "018d5d2b-8a00-0000-0000-000000000000"),
     (.ulid, "text", "01HNEJQ2G00000000000000000"),
-    (.snowflake(epoch: 1_420_070_400_000), "int8", "1202073246105600000"),
+    (.snowflake(epoch: 1_420_070_400_000), "int8", "1202073246103502848"),
     (.time, "timestamptz", "12024-02-29 00:00:00+00"),
   ])
   func writesWhatItReads(kind: KeyKind, type: String, text: String) throws {
