@@ -1,7 +1,8 @@
 internal import JSON
 public import Posix
 
-/// Messages to people, on standard error, in PostgreSQL's form; `SLUICE_LOG=json` makes them NDJSON.
+/// Messages to people, on standard error, in PostgreSQL's form; `SLUICE_LOG=json` makes them
+/// NDJSON.
 public struct Message: Sendable {
   private let tool: String
 

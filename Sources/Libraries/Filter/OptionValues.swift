@@ -57,7 +57,8 @@ public enum OptionValue {
     return text
   }
 
-  /// Microseconds since 1970 of a date (its midnight in UTC) or an RFC 3339 time: `2024-01-31T10:00:00Z`.
+  /// Microseconds since 1970 of a date (its midnight in UTC) or an RFC 3339 time:
+  /// `2024-01-31T10:00:00Z`.
   ///
   /// Fractions have at most six digits; an offset is `Z` or like `+02:00`.
   public static func moment(_ text: String) throws(UsageError) -> Int64 {

@@ -3,9 +3,9 @@ public import Posix
 
 /// A step of a plan: what is to be done to one partition, why, and on what grounds.
 ///
-/// The record of type `action` has its members in this order: `action`, `database`, `schema`, `table`,
-/// `parent_schema`, `parent`, `partition_schema`, `partition`, `from`, `to`, `bound`, `sql`, `reason`, `facts`,
-/// and for some kinds others behind them.
+/// The record of type `action` has its members in this order: `action`, `database`, `schema`,
+/// `table`, `parent_schema`, `parent`, `partition_schema`, `partition`, `from`, `to`, `bound`,
+/// `sql`, `reason`, `facts`, and for some kinds others behind them.
 public struct Action: Sendable {
   /// What is to be done, in the order in which a plan has them.
   public enum Kind: String, CaseIterable, Sendable {

@@ -2,8 +2,8 @@ internal import Postgres
 
 /// The statements that make a partition.
 ///
-/// It is made as a table by itself and then attached: CREATE TABLE … PARTITION OF would lock the table above against
-/// everybody, and ATTACH PARTITION does not.
+/// It is made as a table by itself and then attached: CREATE TABLE … PARTITION OF would lock the
+/// table above against everybody, and ATTACH PARTITION does not.
 struct CreationSQL {
   let creation: Creation
   let rule: InheritanceRule

@@ -6,7 +6,8 @@ struct NewPartition: Sendable {
   /// As records show them; nil where there is none.
   var from: String?
   var to: String?
-  /// Selects the rows that it would take, for looking into the default partition; nil for that itself.
+  /// Selects the rows that it would take, for looking into the default partition; nil for that
+  /// itself.
   var condition: String?
   var reason = ""
   /// How it is cut in turn, as `LIST ("region")`; nil where it is not.

@@ -3,8 +3,8 @@ internal import Posix
 
 /// How positions are written as values of a key column.
 ///
-/// A position is a number of microseconds: since 1970 in UTC, or for `date` and `timestamp` columns of the
-/// wall clock. That of an integer key is the value itself.
+/// A position is a number of microseconds: since 1970 in UTC, or for `date` and `timestamp` columns
+/// of the wall clock. That of an integer key is the value itself.
 struct KeyForm: Equatable, Sendable {
   enum Shape: Equatable, Sendable {
     case date, timestamp, timestamptz, integer
@@ -43,7 +43,8 @@ struct KeyForm: Equatable, Sendable {
   /// True where positions are moments; false where they are a wall clock's, or numbers.
   var isZoned: Bool { ![.date, .timestamp, .integer].contains(shape) }
 
-  /// The value at a position, as the server prints it; what is finer than the column can tell is cut off.
+  /// The value at a position, as the server prints it; what is finer than the column can tell is
+  /// cut off.
   func text(_ position: Int64) -> String {
     switch shape {
     case .date: TimeText.date(position)
@@ -58,7 +59,8 @@ struct KeyForm: Equatable, Sendable {
     }
   }
 
-  /// The position of a bound as the server prints it, and whether the bound lies behind it rather than on it.
+  /// The position of a bound as the server prints it, and whether the bound lies behind it rather
+  /// than on it.
   ///
   /// Nil for what has none: infinity, a year before Christ.
   func position(_ text: String) -> (position: Int64, isExact: Bool)? {

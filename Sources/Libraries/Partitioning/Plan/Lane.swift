@@ -25,7 +25,8 @@ struct Lane: Sendable {
 
   /// The lanes of the partitions below a table that is cut by range.
   ///
-  /// `tenants` is nil for a table without; tenants that have partitions and are not listed have lanes, too.
+  /// `tenants` is nil for a table without; tenants that have partitions and are not listed have
+  /// lanes, too.
   static func lanes(
     of nodes: [CatalogNode], tenants: [String]?, _ form: KeyForm
   ) -> [Lane] {

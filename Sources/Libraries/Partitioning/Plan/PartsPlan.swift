@@ -1,7 +1,8 @@
 internal import Posix
 internal import Postgres
 
-/// How partitions of one table are cut in turn: the policy's rule with what the catalog and the calendar add.
+/// How partitions of one table are cut in turn: the policy's rule with what the catalog and the
+/// calendar add.
 struct PartsPlan: Sendable {
   /// One level, the first below the table's partitions first.
   struct Level: Sendable {
@@ -45,7 +46,8 @@ struct PartsPlan: Sendable {
     }
   }
 
-  /// What is to be asked of the calendar for each level that is cut by range; `span` covers all partitions.
+  /// What is to be asked of the calendar for each level that is cut by range; `span` covers all
+  /// partitions.
   func questions(span: Extent) -> [(level: Int, question: ClockQuestion)] {
     levels.indices.compactMap { index in
       guard case .range(let rule, _) = levels[index].rule, let form = levels[index].form else {

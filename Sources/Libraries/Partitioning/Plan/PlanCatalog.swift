@@ -128,7 +128,8 @@ struct PlanCatalog: Sendable {
 
   /// A first row with the server's facts, then a row for each relation, those above first.
   ///
-  /// A bound names no columns, and its text is had much sooner without the relation's OID, which would be looked up.
+  /// A bound names no columns, and its text is had much sooner without the relation's OID, which
+  /// would be looked up.
   private static var query: String {
     """
     WITH RECURSIVE tree AS (
@@ -148,7 +149,8 @@ struct PlanCatalog: Sendable {
     SELECT p.oid::text, p.parent::text, s.nspname, c.relname, c.relkind::text,
       pg_catalog.pg_get_expr(c.relpartbound, 0), p.is_pending, p.n,
       CASE WHEN c.relkind = 'p' THEN
-        (SELECT (pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_array(min(k.partstrat::text), ''))
+        (SELECT (pg_catalog.jsonb_build_array(
+            pg_catalog.jsonb_build_array(min(k.partstrat::text), ''))
           || pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
             coalesce(a.attname, ''), coalesce(\(typeName), '')) ORDER BY u.o))::text
         FROM pg_catalog.pg_partitioned_table k,

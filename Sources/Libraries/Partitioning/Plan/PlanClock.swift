@@ -55,7 +55,8 @@ struct ClockAnswer: Sendable {
   var ahead: [Int64]
   /// For each stretch, from at or before its beginning to at or behind its end.
   var stretches: [[Int64]]
-  /// Microseconds that the wall clock of the rule's zone is ahead of positions, from each of its changes on.
+  /// Microseconds that the wall clock of the rule's zone is ahead of positions, from each of its
+  /// changes on.
   var offsets: [(from: Int64, offset: Int64)] = []
 
   /// The wall clock in the rule's zone at a position.
@@ -65,7 +66,8 @@ struct ClockAnswer: Sendable {
 
   /// True where the wall clock was set back, and showed the same at an earlier boundary.
   ///
-  /// Only steps shorter than a day, which are taken in absolute time, can end twice in one such hour.
+  /// Only steps shorter than a day, which are taken in absolute time, can end twice in one such
+  /// hour.
   func isRepeated(_ position: Int64, _ rule: RangeRule) -> Bool {
     guard let place = offsets.lastIndex(where: { $0.from <= position }), place > 0,
       let step = try? IntervalText(parsing: rule.intervalText), step.months == 0, step.days == 0
@@ -170,10 +172,11 @@ enum PlanClock {
     }
   }
 
-  /// A boundary is `start + k * interval` on the clock of the zone, or, where the interval has neither days nor months
-  /// and positions are moments, in absolute time.
+  /// A boundary is `start + k * interval` on the clock of the zone, or, where the interval has
+  /// neither days nor months and positions are moments, in absolute time.
   ///
-  /// `k` is estimated from the mean length of months: a span of months differs from it by less than ten days.
+  /// `k` is estimated from the mean length of months: a span of months differs from it by less than
+  /// ten days.
   private static var query: String {
     """
     WITH given AS (

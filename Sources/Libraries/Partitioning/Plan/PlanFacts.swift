@@ -35,8 +35,8 @@ enum PlanFacts {
     return counts
   }
 
-  /// What is known of partitions whose time is over, and the records that they are archived by, as pg-partitions lists
-  /// them, by OID.
+  /// What is known of partitions whose time is over, and the records that they are archived by, as
+  /// pg-partitions lists them, by OID.
   static func listed(
     _ expiries: [(table: CatalogTable, expiry: Expiry)], on connection: borrowing Connection
   ) throws -> (records: [String: Record], physical: [String: PhysicalFacts]) {

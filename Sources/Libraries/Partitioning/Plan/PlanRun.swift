@@ -70,7 +70,11 @@ struct PlanRun {
       return names.map { canonical($0, type) }
     }
     let rows = try connection.query(
-      "SELECT DISTINCT t.v::text COLLATE \"C\" FROM (\n\(sql)\n) AS t (v) WHERE t.v IS NOT NULL ORDER BY 1"
+      """
+      SELECT DISTINCT t.v::text COLLATE "C" FROM (
+      \(sql)
+      ) AS t (v) WHERE t.v IS NOT NULL ORDER BY 1
+      """
     )
     return (0..<rows.count).map { row in rows.text(row, 0) }
   }

@@ -2,9 +2,11 @@ internal import Bytes
 internal import Posix
 internal import Postgres
 
-/// What one table needs, decided from its policy, the catalog and the calendar, and from nothing else.
+/// What one table needs, decided from its policy, the catalog and the calendar, and from nothing
+/// else.
 ///
-/// Two steps, because the calendar is the server's: first the question, then, with its answer, the intention.
+/// Two steps, because the calendar is the server's: first the question, then, with its answer, the
+/// intention.
 struct Planner: Sendable {
   let policy: TablePolicy
   let table: CatalogTable
@@ -56,7 +58,8 @@ struct Planner: Sendable {
       stretches: gaps.sorted { ($0.from ?? 0, $0.to ?? .max) < ($1.from ?? 0, $1.to ?? .max) })
   }
 
-  /// What is to be made and what to be retired at the top of the table; parts of partitions come later.
+  /// What is to be made and what to be retired at the top of the table; parts of partitions come
+  /// later.
   func intention(_ answer: ClockAnswer) throws(Failure) -> Intention {
     var intention = Intention()
     let ahead = try checked(answer.rangesAhead(premake: policy.range.premake))
@@ -103,7 +106,8 @@ struct Planner: Sendable {
     return Set(told).sorted { ($0.from ?? 0) < ($1.from ?? 0) }
   }
 
-  /// What a lane lacks: of the ranges ahead all, of those past what lies behind its first partition.
+  /// What a lane lacks: of the ranges ahead all, of those past what lies behind its first
+  /// partition.
   private func pieces(
     of lane: Lane, ahead: [Extent], past: [Extent], _ answer: ClockAnswer
   ) -> [(extent: Extent, isWhole: Bool)] {
@@ -174,7 +178,8 @@ struct Planner: Sendable {
     node.bound.map(extent)?.to ?? .min
   }
 
-  /// The name of a new partition; one that is only a part of a range tells its beginning more exactly.
+  /// The name of a new partition; one that is only a part of a range tells its beginning more
+  /// exactly.
   func name(
     _ tenant: String?, _ from: Int64, isWhole: Bool, _ answer: ClockAnswer
   ) -> String {

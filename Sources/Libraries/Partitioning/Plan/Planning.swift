@@ -26,7 +26,8 @@ public struct PlanRequest: Sendable {
 public struct Planning {
   private let request: PlanRequest
   private let message: Message
-  /// The worst that happened to a table that was passed over, or a step that was left out; nil when nothing did.
+  /// The worst that happened to a table that was passed over, or a step that was left out; nil when
+  /// nothing did.
   public private(set) var worst: ExitCode?
 
   public init(_ request: PlanRequest, messages: Message) {

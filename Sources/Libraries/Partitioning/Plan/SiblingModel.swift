@@ -2,7 +2,8 @@ internal import JSON
 internal import Posix
 internal import Postgres
 
-/// What a new partition has that PostgreSQL does not copy: how its newest sibling is stored and who may use it.
+/// What a new partition has that PostgreSQL does not copy: how its newest sibling is stored and who
+/// may use it.
 struct SiblingModel: Sendable {
   struct Grant: Equatable, Sendable {
     /// Nil is PUBLIC.

@@ -16,7 +16,8 @@ enum TimeText {
     return date(microseconds) + " " + clock
   }
 
-  /// The microseconds since 1970 of `2024-01-31`, `2024-01-31 10:00:00.5` or `2024-01-31 10:00:00+00`.
+  /// The microseconds since 1970 of `2024-01-31`, `2024-01-31 10:00:00.5` or `2024-01-31
+  /// 10:00:00+00`.
   ///
   /// Nil for infinity, for years before Christ, and for what is no time.
   static func microseconds(_ text: String) -> Int64? {
