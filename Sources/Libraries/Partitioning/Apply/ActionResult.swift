@@ -69,14 +69,14 @@ struct StallError: Error, CustomStringConvertible {
 }
 
 extension PostgresError {
-  /// True where the same statement may succeed later: a lock, a deadlock, a serialization failure, or a statement
-  /// that took longer than others may be kept waiting.
+  /// True where the same statement may succeed later: a lock, a deadlock, a serialization failure,
+  /// or a statement that took longer than others may be kept waiting.
   var isTransient: Bool {
     ["55P03", "40001", "40P01", "55006", "57014"].contains(sqlState ?? "")
   }
 
-  /// True where the server found that things are not as the plan had them: rows in the default partition, overlapping
-  /// bounds, foreign keys, dependent objects, names that are taken or gone.
+  /// True where the server found that things are not as the plan had them: rows in the default
+  /// partition, overlapping bounds, foreign keys, dependent objects, names that are taken or gone.
   fileprivate var saysThatFactsChanged: Bool {
     ["23503", "23514", "2BP01", "42P17", "42P07", "42P01", "55000", "3F000"]
       .contains(sqlState ?? "")

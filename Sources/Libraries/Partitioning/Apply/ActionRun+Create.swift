@@ -44,9 +44,9 @@ extension ActionRun {
 
   /// Runs the statements from the attach on.
   ///
-  /// A default partition is locked by the attach and looked through for rows of the new one. Whoever inserts has to
-  /// wait before it chooses a partition, and not behind it: a row that was meant for the default partition would be
-  /// an error once there is a better one.
+  /// A default partition is locked by the attach and looked through for rows of the new one.
+  /// Whoever inserts has to wait before it chooses a partition, and not behind it: a row that was
+  /// meant for the default partition would be an error once there is a better one.
   static func attach(
     _ target: ActionTarget, to parent: ParentState, _ request: ApplyRequest,
     _ session: ApplySession, moving: (Stall) throws -> Void = { _ in },
@@ -73,7 +73,8 @@ extension ActionTarget {
     statements[attachIndex(parent)...]
   }
 
-  /// The statement from which on others may have to wait; the first where none attaches to the parent.
+  /// The statement from which on others may have to wait; the first where none attaches to the
+  /// parent.
   private func attachIndex(_ parent: ParentState) -> Int {
     let attach = "ALTER TABLE \(parent.name.sql) ATTACH PARTITION "
     return statements.firstIndex { $0.hasPrefix(attach) }

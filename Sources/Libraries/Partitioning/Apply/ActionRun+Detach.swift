@@ -37,8 +37,8 @@ extension ActionRun {
 
   /// Takes a partition out of its table, keeping nobody waiting where the server can do that.
   ///
-  /// What a killed run left half detached is brought to its end first, this one or another: the server has room for
-  /// only one at a time.
+  /// What a killed run left half detached is brought to its end first, this one or another: the
+  /// server has room for only one at a time.
   mutating func detach(_ found: RelationState) throws {
     let run = self
     let (session, request) = (session, request)

@@ -3,12 +3,14 @@ internal import Posix
 internal import Postgres
 
 extension ActionRun {
-  /// Makes a partition for rows that are in the default partition, moves them there, and attaches it.
+  /// Makes a partition for rows that are in the default partition, moves them there, and attaches
+  /// it.
   ///
-  /// The table is made and marked in a transaction of its own. Rows go there in transactions of `batchRows` each,
-  /// for as long as there are more than one of these could move; the last ones go in the transaction that attaches.
-  /// So what is in the way of the attach is gone when it comes, rows that arrive meanwhile included, and a row is
-  /// always in one of the two tables. A run that comes after a killed one finds the table by its mark and goes on.
+  /// The table is made and marked in a transaction of its own. Rows go there in transactions of
+  /// `batchRows` each, for as long as there are more than one of these could move; the last ones go
+  /// in the transaction that attaches. So what is in the way of the attach is gone when it comes,
+  /// rows that arrive meanwhile included, and a row is always in one of the two tables. A run that
+  /// comes after a killed one finds the table by its mark and goes on.
   mutating func drain() throws -> ActionResult {
     let parent = try parentState()
     if let found = try RelationState.find(
@@ -104,7 +106,8 @@ extension ActionRun {
     ).text(0, 0)
   }
 
-  /// Subscribers are told of rows that leave a published table, but not of their arrival in a table beside it.
+  /// Subscribers are told of rows that leave a published table, but not of their arrival in a table
+  /// beside it.
   private func isPublished(_ oid: String) throws -> Bool {
     try session.query(
       """

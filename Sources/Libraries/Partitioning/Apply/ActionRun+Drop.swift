@@ -12,7 +12,8 @@ extension ActionRun {
     return ActionResult(.done)
   }
 
-  /// Drops a partition: detached first, and where that takes a proof, counted again when nobody can write to it.
+  /// Drops a partition: detached first, and where that takes a proof, counted again when nobody can
+  /// write to it.
   mutating func drop() throws -> ActionResult {
     guard let found = try partitionState() else {
       try recordUnrecorded()
@@ -83,7 +84,8 @@ extension ActionRun {
     }
   }
 
-  /// Attaches the table again, with all that came into it, and what came into the default partition meanwhile.
+  /// Attaches the table again, with all that came into it, and what came into the default partition
+  /// meanwhile.
   private mutating func putBack(_ found: RelationState, after error: any Error) throws {
     let (session, request) = (session, request)
     let run = self

@@ -56,7 +56,8 @@ struct ActionRun {
 
   /// The partition, if it is still the one that was planned for; nil when it is gone.
   ///
-  /// It may have been detached, or attached with the bound that the plan has; anything else is refused.
+  /// It may have been detached, or attached with the bound that the plan has; anything else is
+  /// refused.
   func partitionState() throws -> RelationState? {
     guard let oid = target.oid else { return try RelationState.find(target.partition, in: session) }
     guard let found = try RelationState.find(oid: oid, in: session) else {

@@ -5,8 +5,8 @@ public import Postgres
 
 /// Carries out the actions of a plan, one after the other, whatever becomes of the others.
 ///
-/// What makes partitions comes before all that retires them. A table whose partitions could not be made has none
-/// retired either.
+/// What makes partitions comes before all that retires them. A table whose partitions could not be
+/// made has none retired either.
 public struct Applier {
   /// More actions than this are refused, so that memory stays bounded.
   public static var maxActions: Int { 100_000 }
@@ -31,7 +31,8 @@ public struct Applier {
 
   /// Runs `actions` in the order that is safe, and hands a `result` record of each to `emit`.
   ///
-  /// Returns the worst of the codes. Throws a `Failure` (65) before anything is done where an action is malformed.
+  /// Returns the worst of the codes. Throws a `Failure` (65) before anything is done where an
+  /// action is malformed.
   public mutating func run(
     _ actions: [Action], _ emit: (Record) throws -> Void
   ) throws -> ExitCode {

@@ -48,7 +48,8 @@ final class ApplySession {
   /// Runs one statement: a text can never make two of it.
   func run(_ sql: String) throws { _ = try connection.query(sql) }
 
-  /// Runs `body` in a transaction whose statements wait at most `lockTimeout` milliseconds for a lock.
+  /// Runs `body` in a transaction whose statements wait at most `lockTimeout` milliseconds for a
+  /// lock.
   func transaction<T>(lockTimeout: Int, _ body: () throws -> T) throws -> T {
     try connection.execute("BEGIN; SET LOCAL lock_timeout = \(lockTimeout)")
     do {
@@ -68,7 +69,8 @@ final class ApplySession {
     try run(sql)
   }
 
-  /// Has the table to ourselves among those who maintain partitions; false when another has it, nil when it is gone.
+  /// Has the table to ourselves among those who maintain partitions; false when another has it, nil
+  /// when it is gone.
   ///
   /// One table at a time is held; the session's end frees it.
   func hold(_ table: QualifiedName) throws -> Bool? {

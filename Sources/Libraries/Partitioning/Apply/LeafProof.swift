@@ -19,7 +19,8 @@ extension ActionRun {
       """
       WITH RECURSIVE tree AS (
         SELECT $1::oid AS oid
-        UNION ALL SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
+        UNION ALL
+        SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
       SELECT c.oid, n.nspname, c.relname FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind <> 'p'
       ORDER BY 2, 3

@@ -34,7 +34,8 @@ final class ProofBook {
 
   /// The proof that still holds; nil where there is none.
   ///
-  /// A copy that was made later and not read back yet takes it away, and so does what was dropped or restored since.
+  /// A copy that was made later and not read back yet takes it away, and so does what was dropped
+  /// or restored since.
   func proof(of name: QualifiedName, database: String) throws -> Proof? {
     if wanted.insert(name).inserted { proofs = nil }
     if proofs == nil { proofs = try read() }

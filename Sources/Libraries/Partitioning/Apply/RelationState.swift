@@ -38,7 +38,8 @@ struct RelationState {
     let rows = try session.ask(
       name,
       """
-      SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relispartition THEN i.inhparent END,
+      SELECT c.oid, n.nspname, c.relname, c.relkind,
+        CASE WHEN c.relispartition THEN i.inhparent END,
         pg_catalog.pg_get_expr(c.relpartbound, c.oid), \(pending),
         pg_catalog.obj_description(c.oid, 'pg_class')
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

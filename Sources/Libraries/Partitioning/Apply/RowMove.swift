@@ -42,8 +42,11 @@ final class RowMove {
       // All that are left are locked by others.
       if moved == 0, try !attempts.pause() { throw StallError() }
     }
-    // Without the dead rows the table is soon looked through. Where it is not ours to do, it just takes longer.
-    if batches > before { try? session.run("VACUUM \(source)") }
+    // Without the dead rows the table is soon looked through. Where it is not ours to do, it just
+    // takes longer.
+    if batches > before {
+      try? session.runAlone("VACUUM \(source)", lockTimeout: request.lockTimeout)
+    }
   }
 
   private func isMoreThanABatch() throws -> Bool {

@@ -3,8 +3,9 @@ internal import Postgres
 
 /// The time within a transaction in which others may have to wait for us.
 ///
-/// It begins with the first lock that is asked for. From then on each lock may take only what is left of
-/// `--lock-timeout`, and all of it together not much more: who comes meanwhile waits that long at most.
+/// It begins with the first lock that is asked for. From then on each lock may take only what is
+/// left of `--lock-timeout`, and all of it together not much more: who comes meanwhile waits that
+/// long at most.
 struct Stall {
   private let session: ApplySession
   /// Milliseconds; 0 is no limit.
