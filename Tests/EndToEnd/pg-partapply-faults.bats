@@ -63,11 +63,13 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
     run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
     [[ $status == 1 ]] || fail "$change: exit $status"
   done
+  # A line that a power cut left unfinished proves nothing, and hides no other.
+  cp "$MANIFEST.good" "$MANIFEST"
   echo nonsense >>"$MANIFEST"
   run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 < <(drop_with_proof ev_1; creation create ev ev_3 2024-01-03 2024-01-04)
-  assert_status 65
-  assert_equal "$(jq -r .outcome <<<"$output")" $'done\nfailed'
-  assert_equal "$(partitions_of ev)" "ev_1 ev_2 ev_3"
+  assert_status 0
+  assert_equal "$(jq -r .outcome <<<"$output")" $'done\ndone'
+  assert_equal "$(partitions_of ev)" "ev_2 ev_3"
 }
 
 @test "rows that come, go or change between archive and drop: back to the start, not gone" {
