@@ -26,8 +26,9 @@ public struct DurableFile: ~Copyable {
   public static func removeAbandoned(of path: String) throws(SystemError) {
     let folder = Directory.parent(of: path)
     let prefix = "." + (path.split(separator: "/").last.map(String.init) ?? path) + "."
-    for name in try Directory.names(in: folder) where name.hasPrefix(prefix) {
-      let rest = name.dropFirst(prefix.utf8.count)
+    // Bytes are compared: to Swift, letters that are written in two ways are the same.
+    for name in try Directory.names(in: folder) where name.utf8.starts(with: prefix.utf8) {
+      let rest = Substring(name.utf8.dropFirst(prefix.utf8.count))
       guard rest.hasSuffix(".partial"), let pid = Int32(rest.dropLast(8)), pid > 0,
         !ProcessIdentity.isAlive(pid)
       else { continue }
