@@ -142,10 +142,12 @@ assert_broken() {
 }
 
 @test "many that append at once make one chain" {
+  local writers=()
   for writer in 1 2 3 4; do
     (for number in $(seq 10); do append_step "$MANIFEST" archived <<<"{\"type\":\"object\",\"key\":\"$writer-$number\"}"; done) 3>&- &
+    writers+=($!)
   done
-  wait
+  wait "${writers[@]}"
   check_chain
   assert_status 0
   assert_equal "$(jq -c .lines <<<"$output")" 40

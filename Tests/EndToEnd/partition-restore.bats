@@ -76,11 +76,12 @@ drop_with_line() {
   restore_it --partition nobody
   assert_status 65
   (flock 8 && : >held && exec sleep 20) 8>>"$MANIFEST.lock" 3>&- &
+  holder=$!
   eventually 10 test -e held
   restore_it --partition bad_20240101
   assert_status 75
-  kill $!
-  wait || true
+  kill "$holder"
+  wait "$holder" || true
   eventually 10 flock -n "$MANIFEST.lock" true
   printf x >>"$WORK/store/export/bad/2024/01/2024-01-01.jsonl.zst"
   restore_it --partition bad_20240101
