@@ -330,7 +330,7 @@ no_runner() { ! runner >/dev/null; }
 
 @test "--prefetch has what follows ready, once each, and ends by itself" {
   start_faults "GET zst * delay@0.3"
-  delivers "$FIRST" --prefetch 4 --spool "$WORK/spool"
+  delivers "$FIRST" --prefetch 4 --spool "$WORK/spool" --timeout 60s
   eventually 20 has_spooled 4
   assert_equal "$(spooled)" "$(sed -n 2,5p <<<"$SEGMENTS")"
   assert_equal "$(stat -c %a spool)" 700
@@ -352,9 +352,10 @@ no_runner() { ! runner >/dev/null; }
 
 @test "waits for a segment that is on its way, and does not fetch it twice" {
   start_faults "GET $SECOND * delay@2"
-  delivers "$FIRST" --prefetch 2 --spool "$WORK/spool"
+  # A request that took longer than it may would be made again.
+  delivers "$FIRST" --prefetch 2 --spool "$WORK/spool" --timeout 60s
   eventually 10 eval '[[ $(gets "$SECOND") == 1 ]]'
-  delivers "$SECOND" --prefetch 2 --spool "$WORK/spool" --retry-for 60s
+  delivers "$SECOND" --prefetch 2 --spool "$WORK/spool" --retry-for 60s --timeout 60s
   assert_equal "$(gets "$SECOND")" 1
 }
 
