@@ -10,13 +10,8 @@ public struct KeyTemplate: Sendable {
     ]
   }
 
-  private enum Piece: Equatable {
-    case text(String)
-    case hole(String)
-  }
-
-  private let pieces: [Piece]
-  public let text: String
+  private let template: BraceTemplate
+  public var text: String { template.text }
 
   /// The layout that the archiver before us had.
   public static var daily: String { "export/{table}/{YYYY}/{MM}/{YYYY}-{MM}-{DD}.jsonl.zst" }
@@ -25,27 +20,8 @@ public struct KeyTemplate: Sendable {
 
   /// Throws `UsageError` for an unknown placeholder or a brace without its partner.
   public init(parsing text: String) throws(UsageError) {
-    self.text = text
     let known = ["database", "schema", "table", "partition"] + Self.dateParts.map(\.name)
-    var pieces: [Piece] = []
-    var rest = text[...]
-    while !rest.isEmpty {
-      let plain = rest.prefix { $0 != "{" && $0 != "}" }
-      if !plain.isEmpty { pieces.append(.text(String(plain))) }
-      rest = rest[plain.endIndex...]
-      guard let brace = rest.popFirst() else { break }
-      guard brace == "{", let end = rest.firstIndex(of: "}") else {
-        throw UsageError("a brace in \"\(text)\" lacks its partner")
-      }
-      let name = String(rest[..<end])
-      guard known.contains(name) else {
-        throw UsageError("{\(name)} is not one of {\(known.joined(separator: "} {"))}")
-      }
-      pieces.append(.hole(name))
-      rest = rest[rest.index(after: end)...]
-    }
-    guard !pieces.isEmpty else { throw UsageError("a key cannot be empty") }
-    self.pieces = pieces
+    template = try BraceTemplate(parsing: text, known: known, what: "key")
   }
 
   /// The key with all holes filled; nil where `values` lacks one.
@@ -53,7 +29,7 @@ public struct KeyTemplate: Sendable {
   /// A slash in a name must not make another folder of it.
   func expand(_ values: [String: String]) -> String? {
     var key = ""
-    for piece in pieces {
+    for piece in template.pieces {
       switch piece {
       case .text(let text): key += text
       case .hole(let name):

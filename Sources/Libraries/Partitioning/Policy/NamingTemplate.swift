@@ -5,13 +5,9 @@ public import Filter
 /// Placeholders: `{table}`, `{tenant}`, `{from}` (a number, or as many parts of the date as the interval needs),
 /// `{YYYY} {MM} {DD} {HH} {MI} {IYYY} {IW} {Q}`.
 public struct NamingTemplate: Equatable, Sendable {
-  private enum Piece: Equatable {
-    case text(String)
-    case hole(String)
-  }
-
-  public let text: String
-  private let pieces: [Piece]
+  private let template: BraceTemplate
+  private var pieces: [BraceTemplate.Piece] { template.pieces }
+  public var text: String { template.text }
 
   public static let standard = NamingTemplate(
     "{table}_{from}", [.hole("table"), .text("_"), .hole("from")])
@@ -25,31 +21,15 @@ public struct NamingTemplate: Equatable, Sendable {
 
   static var dateParts: [String] { ["YYYY", "MM", "DD", "HH", "MI", "IYYY", "IW", "Q"] }
 
-  private init(_ text: String, _ pieces: [Piece]) { (self.text, self.pieces) = (text, pieces) }
+  private init(_ text: String, _ pieces: [BraceTemplate.Piece]) {
+    template = BraceTemplate(text: text, pieces: pieces)
+  }
 
   /// Throws where a placeholder is unknown, a brace has no partner, or nothing is left of a name.
   public init(parsing text: String) throws(UsageError) {
     let known = ["table", "tenant", "from"] + Self.dateParts
-    var pieces: [Piece] = []
-    var rest = text[...]
-    while !rest.isEmpty {
-      let plain = rest.prefix { $0 != "{" && $0 != "}" }
-      if !plain.isEmpty { pieces.append(.text(String(plain))) }
-      rest = rest[plain.endIndex...]
-      guard let brace = rest.popFirst() else { break }
-      guard brace == "{", let end = rest.firstIndex(of: "}") else {
-        throw UsageError("a brace in \"\(text)\" lacks its partner")
-      }
-      let name = String(rest[..<end])
-      guard known.contains(name) else {
-        throw UsageError("{\(name)} is not one of {\(known.joined(separator: "} {"))}")
-      }
-      pieces.append(.hole(name))
-      rest = rest[rest.index(after: end)...]
-    }
-    guard !pieces.isEmpty else { throw UsageError("a name cannot be empty") }
+    template = try BraceTemplate(parsing: text, known: known, what: "name")
     guard !text.utf8.contains(0) else { throw UsageError("a name cannot hold a zero byte") }
-    self.init(text, pieces)
   }
 
   /// The name of `partition`, at most 63 bytes of UTF-8.
