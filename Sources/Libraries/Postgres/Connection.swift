@@ -66,7 +66,7 @@ public struct Connection: ~Copyable {
     if let problem = unsafe clibpq_load() {
       throw unsafe PostgresError(message: "could not load libpq: \(String(cString: problem))")
     }
-    guard let handle = unsafe try begin(parameters) else {
+    guard let handle = unsafe begin(parameters) else {
       throw PostgresError(message: "out of memory")
     }
     do { try unsafe finishConnecting(handle) } catch {
@@ -87,9 +87,7 @@ public struct Connection: ~Copyable {
   /// Begins to connect, so that a stop signal can end it.
   ///
   /// libpq heeds `connect_timeout`, and goes on to the next host, in its blocking call only.
-  private static func begin(
-    _ parameters: [(keyword: String, value: String)]
-  ) throws -> OpaquePointer? {
+  private static func begin(_ parameters: [(keyword: String, value: String)]) -> OpaquePointer? {
     var keywords = unsafe parameters.map { unsafe UnsafePointer(strdup($0.keyword)) } + [nil]
     var values = unsafe parameters.map { unsafe UnsafePointer(strdup($0.value)) } + [nil]
     defer {
