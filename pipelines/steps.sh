@@ -25,21 +25,15 @@ receipts_to_verify() {
     manifest_lines
 }
 
-# dropped_now RESULTS: the partitions that were dropped, as `SCHEMA TAB NAME` in JSON.
-dropped_now() {
-  [[ ! -s $1 ]] || jq -c 'select(.action == "drop" and .outcome == "done") | [.partition_schema, .partition]' "$1"
-}
-
-# note_dropped MEMBERS [FILE]: a `dropped` line for each verified partition that this database does not have any more; with
-# FILE, which dropped_now wrote, for these only.
+# A `dropped` line for each verified partition that this database does not have any more: pg-partapply writes them, but may have
+# been killed before, and somebody may have dropped one by hand.
 note_dropped() {
   local line
-  last_steps verified | jq -s -c --slurpfile only "${2:-/dev/null}" --argjson all "$([[ -n ${2:-} ]] && echo false || echo true)" \
-    'map(select($all or ([.partition_schema, .partition] | IN($only[]))))' >"$run/verified.json" || return 65
+  last_steps verified | jq -s -c . >"$run/verified.json" || return 65
   [[ $(<"$run/verified.json") != '[]' ]] || return 0
   missing_of "$run/verified.json" >"$run/missing" || return 69
   while IFS= read -r line; do
-    sed -n "${line}{p;q;}" "$manifest" | append_step "$manifest" dropped "$1" || return 74
+    sed -n "${line}{p;q;}" "$manifest" | append_step "$manifest" dropped '"reconciled":true' || return 74
   done < <(sort -n "$run/missing")
 }
 
