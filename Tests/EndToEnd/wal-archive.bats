@@ -88,9 +88,9 @@ stop_archiver() {
 finish_segments() {
   local last
   for _ in $(seq "$1"); do
-    last=$(sql "select pg_walfile_name(pg_current_wal_lsn())")
-    psql -XAtqc "create table if not exists commits (n serial)" -c "insert into commits default values" -c "select pg_switch_wal()" \
-      >/dev/null 2>&1
+    # Where the log was written to may still be the end of the segment before.
+    last=$(psql -XAtqc "create table if not exists commits (n serial)" -c "insert into commits default values" \
+      -c "select pg_walfile_name(pg_switch_wal())" 2>/dev/null)
   done
   echo "$last"
 }
