@@ -19,7 +19,8 @@ bats_require_minimum_version 1.5.0
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SUPPORT=$REPO/Tests/Support
 SCRATCH=${BATS_FILE_TMPDIR:-}
-PATH=$REPO/bin:$REPO/pipelines:$PATH
+# Debian's psql is a script that looks for clusters, which takes longer than most of what tests ask.
+PATH=$REPO/bin:$REPO/pipelines:$(printf '%s:' /usr/lib/postgresql/*/bin)$PATH
 export REPO SUPPORT SCRATCH PATH
 
 # What the machine itself is set up for must not reach the tools under test.

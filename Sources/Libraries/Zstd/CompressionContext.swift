@@ -7,14 +7,19 @@ internal import Posix
 struct CompressionContext: ~Copyable {
   private let context: OpaquePointer
 
+  /// The highest level alone would have a tree of 64 MiB a thread; half of that finds all but a little.
+  private static var largestChainLog: (level: Int, value: Int32) { (19, 23) }
+
   init(level: Int) throws(ZstdError) {
     guard let context = unsafe ZSTD_createCCtx() else {
       throw ZstdError(.temporary, "could not allocate memory for compression")
     }
     do throws(LibraryFault) {
-      for (name, value) in [
-        (ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1),
-      ] {
+      var parameters = [(ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1)]
+      if level >= Self.largestChainLog.level {
+        parameters.append((ZSTD_c_chainLog, Self.largestChainLog.value))
+      }
+      for (name, value) in parameters {
         _ = try LibraryFault.check(unsafe ZSTD_CCtx_setParameter(context, name, value))
       }
     } catch {
