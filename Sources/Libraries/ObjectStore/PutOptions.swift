@@ -3,7 +3,7 @@ public import Filter
 /// What the command line says of an object to publish.
 public struct PutOptions: Sendable {
   public var partBytes = PartPlan.defaultPartBytes
-  public var concurrency = 2
+  public var concurrency = 3
   /// Nothing that is there is replaced.
   public var ifNoneMatch = false
   /// Nothing is uploaded when the same bytes are there.

@@ -39,11 +39,11 @@ enum S3put: Tool {
       {
         $0.leastRows = try OptionValue.count($1, in: 0...Int.max)
       },
-      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (22MiB)") {
+      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (14MiB)") {
         (options, text) throws(UsageError) in
         options.put.partBytes = try OptionValue.size(text, in: 64 << 10...5 << 30)
       },
-      .option("concurrency", "N", "parts on their way at once (2)") {
+      .option("concurrency", "N", "parts on their way at once (3)") {
         (options, text) throws(UsageError) in
         options.put.concurrency = try OptionValue.count(text, in: 1...64)
       },
