@@ -48,11 +48,11 @@ parse_options() {
     case $word in
     --) operands+=("$@") && break ;;
     --help | '-?')
-      usage
+      usage || exit 74
       exit 0
       ;;
     --version | -V)
-      echo "$name (Sluice)"
+      echo "$name (Sluice)" || exit 74
       exit 0
       ;;
     --*)
@@ -193,9 +193,17 @@ in_group() {
   return "$status"
 }
 
+# stop [STATUS]: what we are then to end with.
 stop() {
-  stopped=1
+  stopped=${1:-143}
   if [[ -n $group ]]; then kill -TERM -- "-$group" 2>/dev/null; fi
+}
+
+# Whoever hangs up, too, means all that we started.
+trap_signals() {
+  trap 'stop 129' HUP
+  trap 'stop 130' INT
+  trap 'stop 143' TERM
 }
 
 # `250ms`, `30s`, `15m`, `24h` or `7d` in milliseconds; fails for what is no duration.
@@ -204,6 +212,9 @@ milliseconds_of() {
   [[ $1 =~ ^([0-9]{1,9})(ms|s|m|h|d)$ ]] || return
   echo $((10#${BASH_REMATCH[1]} * ${units[${BASH_REMATCH[2]}]}))
 }
+
+# is_date TEXT: a day that there is, such as 2024-01-31.
+is_date() { [[ $1 =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ && $(date -u -d "$1" +%F 2>/dev/null) == "$1" ]]; }
 
 compress() { zst "-${SLUICE_LEVEL:-3}" --threads "${SLUICE_THREADS:-1}"; }
 

@@ -34,6 +34,45 @@ s3verify --manifest /nonexistent/manifest <partitions'
   done <<<"$writers"
 }
 
+@test "output of a pipeline that cannot be written: 74" {
+  STORE=file://$SCRATCH/full-store MANIFEST=$SCRATCH/full-manifest
+  options="--store $STORE --manifest $MANIFEST --table many --from 2024-01-01 --to 2024-01-02"
+  while read -r command; do
+    run bash -c "$command >/dev/full"
+    [[ $status == 74 ]] || fail "$command: $status"
+  done <<EOT
+archive --dry-run $options
+archive $options
+restore --manifest $MANIFEST --all --dry-run
+head -n 1 partitions | archive-one --store $STORE --manifest $MANIFEST
+EOT
+  for command in "$REPO"/pipelines/*; do
+    if [[ $command == *.sh ]]; then continue; fi
+    run bash -c '"$1" --help >/dev/full' - "$command"
+    [[ $status == 74 ]] || fail "$command --help: $status"
+  done
+}
+
+@test "archive ends by the signal that it got, and so do its jobs" {
+  sql "create table slow (id int, at date, text text) partition by range (at);
+    create table slow_1 partition of slow for values from ('2024-01-01') to ('2024-01-02');
+    insert into slow select i, '2024-01-01', repeat(md5(i::text), 20) from generate_series(1, 300000) i"
+  for signal in HUP INT TERM; do
+    rm -rf "$SCRATCH/signal-store" "$SCRATCH/signal-manifest"
+    # A shell's background jobs ignore SIGINT; a session of its own does not.
+    python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])' \
+      archive --store "file://$SCRATCH/signal-store" --manifest "$SCRATCH/signal-manifest" --table slow --level 19 >/dev/null 2>&1 3>&- &
+    pid=$!
+    eventually 20 pgrep -f "[p]g-extract-jsonl --record.*slow_1"
+    kill "-$signal" $pid
+    status=0
+    wait $pid || status=$?
+    assert_equal "$status" $((128 + $(kill -l $signal))) "$signal"
+    assert_equal "$(cat "$SCRATCH/signal-manifest")" ""
+    ! pgrep -f "[p]g-extract-jsonl --record.*slow_1" || fail "a job goes on"
+  done
+}
+
 @test "a reader that goes away: 141" {
   while read -r command; do
     # shellcheck disable=SC2016  # the inner shell expands it

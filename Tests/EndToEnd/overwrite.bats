@@ -58,6 +58,48 @@ rows_in() { zst -d <"$WORK/store/$1" | wc -l; }
   archived two.same --key 'export/{schema}/{table}/{YYYY}-{MM}-{DD}.jsonl.zst'
 }
 
+@test "A3: a key that serves another period is a conflict, and its object stays" {
+  change "create table hours (id int, at timestamptz);
+    insert into hours select i, '2024-01-01'::timestamptz + i * interval '1 hour' from generate_series(0, 71) i"
+  windows=(--slice-by at --every day --key 'hours/{YYYY}-{MM}.zst')
+  archived hours "${windows[@]}" --from 2024-01-01 --to 2024-01-01
+  archive_table hours "${windows[@]}" --from 2024-01-02 --to 2024-01-02
+  assert_status 65
+  assert_stderr_has "the receipt of this key is of the rows from 2024-01-01"
+  assert_equal "$(zst -d <"$WORK/store/hours/2024-01.zst" | jq -s 'map(.id) | [min, max]' -c)" "[0,23]"
+  # A partition's name that came again, with a later range.
+  change "create table weekly (at timestamptz) partition by range (at);
+    create table weekly_mon partition of weekly for values from ('2024-01-01 00:00Z') to ('2024-01-02 00:00Z');
+    insert into weekly values ('2024-01-01 12:00Z')"
+  archived weekly --key 'weekly/{partition}'
+  change "drop table weekly_mon; create table weekly_mon partition of weekly for values from ('2024-01-08 00:00Z') to ('2024-01-09 00:00Z');
+    insert into weekly select '2024-01-08 12:00Z' from generate_series(1, 5)"
+  archive_table weekly --key 'weekly/{partition}'
+  assert_status 65
+  assert_equal "$(rows_in weekly/weekly_mon)" 1
+}
+
+@test "what no receipt tells of is not replaced, unless it has the same bytes" {
+  make_days orphan 2 10
+  archived orphan
+  change "delete from orphan_20240101"
+  mv "$MANIFEST" "$MANIFEST.old"
+  archive_table orphan
+  assert_status 1
+  assert_stderr_has "the manifest has no receipt of it"
+  assert_summary "0 1 0 1"
+  assert_equal "$(rows_in export/orphan/2024/01/2024-01-01.jsonl.zst)" 10
+  archived orphan --allow-fewer
+  assert_equal "$(rows_in export/orphan/2024/01/2024-01-01.jsonl.zst)" 0
+  # Another table's, in another manifest.
+  change "create schema elsewhere; create table elsewhere.orphan (d date) partition by range (d);
+    create table elsewhere.orphan_1 partition of elsewhere.orphan for values from ('2024-01-02') to ('2024-01-03');
+    insert into elsewhere.orphan select '2024-01-02' from generate_series(1, 50)"
+  run --separate-stderr archive --store "$STORE" --manifest "$WORK/another.ndjson" --table elsewhere.orphan
+  assert_status 1
+  assert_equal "$(rows_in export/orphan/2024/01/2024-01-02.jsonl.zst)" 10
+}
+
 @test "variables meant for a stage do not change what is archived" {
   make_days strict 1 10
   export SLUICE_COLUMNS=id SLUICE_QUOTE_NUMBERS=1 SLUICE_ORDER_BY='id desc'

@@ -58,3 +58,9 @@ locked() { [[ $(sql "select count(*) from pg_locks where relation = 'days'::regc
   assert_equal "$(sql "select count(*) from victim")" 0
   pg-attach <<<"$RECORD"
 }
+
+@test "a record whose bound cannot be read: 65" {
+  run --separate-stderr pg-attach <<<'{"type":"partition","partition_schema":"public","partition":"a","parent_schema":"public","parent":"b","bound":"FOR VALUES FROM (x) TO"}'
+  assert_status 65
+  assert_stderr_has "bound cannot be read"
+}

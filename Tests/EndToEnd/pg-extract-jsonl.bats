@@ -13,8 +13,8 @@ setup_file() {
 # What the server itself makes of the rows; only line breaks inside json are its caller's to replace.
 oracle() {
   psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --command \
-    "set timezone = 'UTC'; set lc_monetary = 'C'; set bytea_output = 'hex'; set extra_float_digits = 1;
-     select translate(row_to_json(t)::text, e'\n\r', '  ') from $1 t"
+    "set timezone = 'UTC'; set lc_monetary = 'C'; set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = '';
+     select translate(row_to_json(t)::text, e'\n\r', '  ') from public.$1 t"
 }
 
 @test "every type gives what row_to_json gives" {
@@ -221,4 +221,23 @@ sessions_are() {
   assert_status 64
   # shellcheck disable=SC2154  # run sets it
   [[ $stderr != *s3cr3t* ]]
+}
+
+@test "a connection string that is none: 64" {
+  for string in 'postgresql://?foo' 'host=/nope foo=bar' "host='x"; do
+    run --separate-stderr pg-extract-jsonl --relation numbers -d "$string foo"
+    assert_status 64
+  done
+}
+
+@test "what a database is set to changes no value, there or back" {
+  sql "create schema b; create table b.t1 (); create table named (c regclass, a text[]); insert into named values ('b.t1', array['a', null]);
+    alter database $PGDATABASE set search_path = b, public; alter database $PGDATABASE set array_nulls = off;
+    alter database $PGDATABASE set quote_all_identifiers = on"
+  assert_equal "$(pg-extract-jsonl --relation public.named)" '{"c":"b.t1","a":["a",null]}'
+  pg-extract-jsonl --relation public.named >"$SCRATCH/named"
+  sql "truncate public.named"
+  pg-load-jsonl --relation public.named <"$SCRATCH/named" >/dev/null
+  assert_equal "$(sql "select c = 'b.t1'::regclass, a[2] is null from public.named")" "t|t"
+  sql "alter database $PGDATABASE reset all"
 }

@@ -253,3 +253,11 @@ log log_2024_03 2024-03-01 2024-04-01"
   assert_status 64
   assert_stderr_has snapshot
 }
+
+@test "bounds before the first year are written as in ISO 8601" {
+  sql "create table bc (d date) partition by range (d);
+    create table bc_1 partition of bc for values from ('0044-03-15 BC') to ('0043-01-01 BC');
+    create table bc_2 partition of bc for values from ('0001-03-15 BC') to ('0001-01-01')"
+  assert_equal "$(pg-partitions --table bc | jq -r '"\(.from) \(.to)"' | sort)" "-0043-03-15 -0042-01-01
+0000-03-15 0001-01-01"
+}

@@ -26,8 +26,20 @@ setup_file() { start_postgres; }
   # shellcheck disable=SC2016  # the inner shell expands it
   id=$(pg-snapshot -- sh -c 'echo "$SLUICE_SNAPSHOT"')
   run --separate-stderr env SLUICE_SNAPSHOT="$id" pg-extract-jsonl --relation pg_catalog.pg_class
-  [[ $status != 0 ]]
+  assert_status 69
   assert_equal "$output" ""
+}
+
+@test "the connection that holds it is lost: a warning in words, and readers end with 69" {
+  # shellcheck disable=SC2016  # the inner shell expands it
+  run --separate-stderr pg-snapshot -- sh -c '
+    psql -XAtqc "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '"'pg-snapshot'"'" >/dev/null
+    while pg-extract-jsonl --relation pg_catalog.pg_am >/dev/null; do sleep 0.05; done
+    pg-extract-jsonl --relation pg_catalog.pg_am'
+  assert_status 69
+  assert_stderr_has "pg-snapshot: warning: the connection that held the snapshot was lost: "
+  # shellcheck disable=SC2154  # run sets it
+  [[ $stderr != *PostgresError* ]] || fail "not in words"
 }
 
 @test "SIGTERM is passed on; no server: 69; no command: 64" {

@@ -120,6 +120,32 @@ EOT
   assert_equal "$(s3 GET "/$BUCKET/once")" first
 }
 
+@test "--if-none-match with --skip-identical: the same parts are identical, others leave what is there" {
+  put --to "s3://$BUCKET/parts" --part-size 5MiB <"$SCRATCH/large"
+  before=$(s3 GET "/$BUCKET/parts" | sha256sum)
+  run --separate-stderr put --if-none-match --skip-identical --part-size 5MiB --to "s3://$BUCKET/parts" <"$SCRATCH/large"
+  assert_status 0
+  assert_equal "$(member outcome)" identical
+  run --separate-stderr put --if-none-match --skip-identical --part-size 5MiB --to "s3://$BUCKET/parts" < <(tac -s x "$SCRATCH/large"; echo)
+  assert_status 1
+  assert_equal "$(member outcome)" exists
+  assert_equal "$(s3 GET "/$BUCKET/parts" | sha256sum)" "$before"
+  assert_equal "$(unfinished_uploads)" ""
+}
+
+@test "a secret in a URL is not repeated" {
+  run --separate-stderr env AWS_ENDPOINT_URL=http://bob:hunter2@127.0.0.1:1 s3ls "s3://$BUCKET/"
+  [[ $status != 0 && $stderr != *hunter2* ]] || fail "the secret is there, or no error"
+  run --separate-stderr s3ls "s3://AKID:hunter2@$BUCKET/"
+  assert_status 64
+  [[ $stderr != *hunter2* ]] || fail "the secret is there"
+}
+
+@test "a record whose key leaves the root is bad input: 65" {
+  run --separate-stderr put --to "file://$SCRATCH/root/" --record '{"type":"partition","key":"../x"}' <"$SCRATCH/small"
+  assert_status 65
+}
+
 @test "--skip-identical uploads nothing twice" {
   start_faults
   put --to "s3://$BUCKET/same" <"$SCRATCH/small"
@@ -294,7 +320,7 @@ has_uploads() { [[ -n $(unfinished_uploads) ]]; }
   local key
   for key in ../x a/../../x /x a//x . '' a/; do
     run --separate-stderr put --record "$(jq -nc --arg k "$key" '{key: $k}')" --to "file://$SCRATCH/files/" <"$SCRATCH/small"
-    assert_status 64
+    assert_status 65
   done
   assert_equal "$(find "$SCRATCH/files" -type f | wc -l)" 1
 }

@@ -29,7 +29,8 @@ struct FilePut {
     do throws(SystemError) {
       try file.publish(replacing: !options.ifNoneMatch)
     } catch {
-      guard error.isExisting else { throw error }
+      // A folder of that name is no object.
+      guard error.isExisting, try FileFacts.of(path)?.isRegular != false else { throw error }
       receipt.outcome = .exists
       // They are of other bytes than those that are there.
       receipt.stages = []

@@ -37,7 +37,7 @@ public enum Root: Equatable, Sendable {
       let rest = text.dropFirst(5)
       let bucket = rest.prefix { $0 != "/" }
       guard Self.isBucketName(bucket) else {
-        throw UsageError("\"\(text)\" does not name a bucket")
+        throw UsageError("\"\(URLText.withoutUser(text))\" does not name a bucket")
       }
       self = .s3(bucket: String(bucket), prefix: String(rest.dropFirst(bucket.count + 1)))
     } else if text.hasPrefix("file:///") {

@@ -8,7 +8,8 @@ extension S3Put {
   func putParts(
     _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
   ) throws -> Receipt {
-    if options.ifNoneMatch, let object = try connection.head(bucket, key) {
+    // Whether it has the same bytes is known at the end only.
+    if options.ifNoneMatch, !options.skipIdentical, let object = try connection.head(bucket, key) {
       return describe(object, .exists)
     }
     if options.isDryRun { return try readOnly(parts, &input, queue, known) }
@@ -128,6 +129,12 @@ extension S3Put {
     _ upload: MultipartUpload, _ parts: [UploadQueue.Arrived], _ known: Receipt
   ) throws -> Receipt {
     var receipt = known
+    if options.ifNoneMatch, options.skipIdentical, let object = try connection.head(bucket, key) {
+      upload.abort(in: connection.store)
+      guard isIdentical(object, receipt, parts) else { return describe(object, .exists) }
+      (receipt.etag, receipt.outcome) = (object.etag, .identical)
+      return receipt
+    }
     do {
       receipt.etag = try upload.complete(
         parts, objectBytes: receipt.objectBytes ?? 0, ifNoneMatch: options.ifNoneMatch,
@@ -146,6 +153,15 @@ extension S3Put {
   func isIdentical(_ object: S3Object, _ receipt: Receipt) -> Bool {
     guard object.bytes == receipt.objectBytes else { return false }
     return object.sha256.map { $0 == receipt.sha256 } ?? (object.md5 == receipt.md5)
+  }
+
+  /// True if the object is made of these parts, or known to have the same bytes.
+  private func isIdentical(
+    _ object: S3Object, _ receipt: Receipt, _ parts: [UploadQueue.Arrived]
+  ) -> Bool {
+    guard object.bytes == receipt.objectBytes else { return false }
+    if let sha256 = object.sha256 { return sha256 == receipt.sha256 }
+    return object.etag == S3Object.etag(ofParts: parts.map(\.etag))
   }
 
   /// True if the object has the bytes that lie in `spool`.

@@ -121,7 +121,8 @@ struct Endpoint: Equatable, Sendable {
     else { return nil }
     guard let endpoint = Endpoint(parsing: text) else {
       throw Failure(
-        .configuration, "the endpoint \"\(text)\" is not http://HOST[:PORT] or https://…")
+        .configuration,
+        "the endpoint \"\(URLText.withoutUser(text))\" is not http://HOST[:PORT] or https://…")
     }
     return endpoint
   }

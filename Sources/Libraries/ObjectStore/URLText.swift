@@ -18,6 +18,16 @@ enum URLText {
     return String(utf8: encoded.span)
   }
 
+  /// Without what stands before an `@`, which may be a secret.
+  static func withoutUser(_ url: String) -> String {
+    let scheme = url.hasPrefix("http") || url.hasPrefix("s3") ? url.prefix { $0 != "/" } + "//" : ""
+    guard url.hasPrefix(scheme) else { return url }
+    let rest = url.dropFirst(scheme.count)
+    let host = rest.prefix { $0 != "/" }
+    guard let at = host.lastIndex(of: "@") else { return url }
+    return "\(scheme)…\(rest[at...])"
+  }
+
   /// Undoes `encode`, and `+` for a blank; what is not an encoding stays as it is.
   static func decode(_ text: String) -> String {
     let bytes = Array(text.utf8)

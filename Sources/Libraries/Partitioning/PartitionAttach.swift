@@ -21,7 +21,9 @@ public struct PartitionAttach: Sendable {
       let parentSchema = record.string("parent_schema"), let parent = record.string("parent"),
       let bound = record.string("bound")
     else { throw Failure(.badInput, "the record is not of a partition that can be attached") }
-    _ = try PartitionBound(parsing: bound)
+    do throws(Failure) { _ = try PartitionBound(parsing: bound) } catch {
+      throw Failure(.badInput, "the record's bound cannot be read", detail: error.message)
+    }
     child = (schema, name)
     self.parent = Quoting.qualified(parentSchema, parent)
     self.bound = bound

@@ -56,6 +56,7 @@ public struct Connection: ~Copyable {
     SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
     SET lc_monetary = 'C'; SET xmloption = 'content'; SET row_security = off;
     SET synchronize_seqscans = off; SET standard_conforming_strings = on;
+    SET array_nulls = on; SET quote_all_identifiers = off;
     SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0
     """
   }
@@ -71,17 +72,26 @@ public struct Connection: ~Copyable {
     }
     do { try unsafe finishConnecting(handle) } catch {
       unsafe PQfinish(handle)  // deinit does not run for a value that was never made
-      // libpq quotes a connection string that it cannot parse, password and all.
-      if let string,
-        string.utf8.contains(UInt8(ascii: ":")) || string.utf8.contains(UInt8(ascii: "=")),
-        let error = error as? PostgresError, error.message.holds(string)
-      {
+      // libpq quotes what it cannot parse of a connection string, password and all.
+      if let error = error as? PostgresError, Self.isOfSyntax(error.message, of: string ?? "") {
         throw UsageError("the connection string is malformed")
       }
       throw error
     }
     unsafe clibpq_silence_notices(handle)
     return unsafe handle
+  }
+
+  private static func isOfSyntax(_ message: String, of string: String) -> Bool {
+    if string.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "=") }),
+      message.holds(string)
+    {
+      return true
+    }
+    return [
+      "invalid connection option \"", "invalid URI query parameter", "in connection info string",
+      "in URI query parameter",
+    ].contains { message.holds($0) }
   }
 
   /// Begins to connect, so that a stop signal can end it.

@@ -1,4 +1,5 @@
 public import Filter
+internal import Posix
 
 /// A moment at which several sessions read the same rows.
 public struct Snapshot: Sendable {
@@ -21,8 +22,20 @@ extension Connection {
   public borrowing func beginReading(at snapshot: Snapshot?) throws {
     try execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     guard let snapshot else { return }
-    try execute("SET TRANSACTION SNAPSHOT \(Quoting.literal(snapshot.id))")
+    do { try execute("SET TRANSACTION SNAPSHOT \(Quoting.literal(snapshot.id))") } catch {
+      // The server knows those only whose transactions are open.
+      guard let error = error as? PostgresError, error.sqlState == "22023" else { throw error }
+      throw Failure(
+        .unavailable, "the snapshot \(snapshot.id) is gone: \(error.message)",
+        hint: "The session that exported it has to stay in its transaction.")
+    }
   }
+
+  /// Has names of tables and types that are values (`regclass` and the like) carry their schemas, so that
+  /// they mean the same wherever they are read.
+  ///
+  /// SQL of the user's own, which may count on a search path, must have none of its names left to find.
+  public borrowing func qualifyNames() throws { try execute("SET search_path = ''") }
 
   /// Lets other sessions read what this transaction sees, for as long as it is open.
   public borrowing func exportSnapshot() throws -> Snapshot {

@@ -20,6 +20,9 @@ enum PgExtractJsonl: Tool {
     var quoteNumbers = false
     var snapshot: Snapshot?
     var statementTimeout = 0
+
+    /// Such as may count on the search path.
+    var hasOwnSQL: Bool { filter != nil || order != nil }
   }
 
   static let name = "pg-extract-jsonl"
@@ -61,18 +64,27 @@ enum PgExtractJsonl: Tool {
     let connection = try open(options, at: options.snapshot)
     let plan = try source.plan(options, on: connection)
     try plan.relation.holdStill(on: connection)
+    if !options.hasOwnSQL { try connection.qualifyNames() }
     let output = ExtractOutput(log)
     let extraction = Extraction(plan, quoteNumbers: options.quoteNumbers)
     let rows: Int
     if options.jobs > 1, plan.isDivisible {
       let shared = try options.snapshot ?? connection.exportSnapshot()
       rows = try ParallelExtraction(extraction, pages: plan.relation.pages(on: connection))
-        .run(jobs: options.jobs, connect: { try open(options, at: shared) }, output.write)
+        .run(jobs: options.jobs, connect: { try openQualifying(options, at: shared) }, output.write)
     } else {
       rows = try extraction.run(on: connection, output.write)
     }
     try output.finish(rows: rows)
     return .success
+  }
+
+  private static func openQualifying(
+    _ options: Options, at snapshot: Snapshot
+  ) throws -> Connection {
+    let connection = try open(options, at: snapshot)
+    if !options.hasOwnSQL { try connection.qualifyNames() }
+    return connection
   }
 
   static func open(_ options: Options, at snapshot: Snapshot?) throws -> Connection {

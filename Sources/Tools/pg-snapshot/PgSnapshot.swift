@@ -30,8 +30,9 @@ enum PgSnapshot: Tool {
 
   /// A command that found the snapshot gone has failed by itself; others may not have noticed.
   private static func warnIfLost(_ connection: borrowing Connection) throws {
-    do { try connection.execute("COMMIT") } catch {
-      Message(tool: name).warning("the connection that held the snapshot was lost: \(error)")
+    do { try connection.execute("COMMIT") } catch let error as any Diagnosable {
+      Message(tool: name).warning(
+        "the connection that held the snapshot was lost: \(error.message)")
     }
   }
 }

@@ -102,12 +102,15 @@ enum S3put: Tool {
     return receipt.outcome == .exists ? ExitStatus(.negative) : .success
   }
 
-  private static func location(_ options: Options) throws(UsageError) -> Location {
+  private static func location(_ options: Options) throws -> Location {
     guard let to = options.to else { throw UsageError("option \"--to\" is missing") }
     guard to.hasSuffix("/") else { return try Location(parsing: to) }
     guard let key = options.record?.string("key") else {
       throw UsageError("\"\(to)\" needs a --record with a member \"key\"")
     }
-    return try Location(key, below: to)
+    let root = try Root(parsing: to)
+    do throws(UsageError) { return try root.object(key) } catch {
+      throw Failure(.badInput, error.message)
+    }
   }
 }

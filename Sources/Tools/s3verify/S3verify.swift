@@ -137,6 +137,9 @@ private struct Session: ~Copyable {
     }
   }
 
+  /// Where an object is there, and archiving the source again would take its place.
+  private static var replacing: [Verdict.Kind] { [.changed, .size, .etag, .sha256, .rows] }
+
   private mutating func check(_ records: [Record]) throws {
     let joined = try join(records)
     // What the join has settled needs no look at the store.
@@ -152,7 +155,7 @@ private struct Session: ~Copyable {
     for (index, verdict) in verdicts.enumerated() {
       var record = records[index]
       // What must not be replaced by less.
-      if verdict?.kind == .changed {
+      if let kind = verdict?.kind, Self.replacing.contains(kind) {
         record.set("archived_rows", joined[index].receipt.integer("rows"))
       }
       try write(verdict ?? Verdict(.unknown, nil), on: record)
@@ -167,28 +170,9 @@ private struct Session: ~Copyable {
     return zip(records, receipts).map { record, receipt in
       guard let receipt else { return (record, Verdict(.missing, "the manifest has no receipt")) }
       if let verdict = elsewhere(receipt, record.string("key")) { return (record, verdict) }
-      if let verdict = difference(record, receipt) { return (receipt, verdict) }
+      if let verdict = SourceComparison(record, with: receipt).verdict { return (receipt, verdict) }
       return (receipt, nil)
     }
-  }
-
-  /// Whether the receipt is of the same rows; nil when it is.
-  ///
-  /// One key must not serve two sources in turn: the later would take the place of the earlier.
-  private func difference(_ record: Record, _ receipt: Record) -> Verdict? {
-    for name in ["database", "schema", "table", "partition_schema", "partition"] {
-      guard let now = record.string(name), let then = receipt.string(name), now != then else {
-        continue
-      }
-      return Verdict(.conflict, "the receipt of this key is of \(name) \(then), not \(now)")
-    }
-    for name in ["where", "from", "to", "columns"] where record.json(name) != receipt.json(name) {
-      return Verdict(.changed, "its \(name) is not what was archived")
-    }
-    guard let now = record.string("fingerprint"), now == receipt.string("fingerprint") else {
-      return Verdict(.changed, "the source changed since it was archived")
-    }
-    return nil
   }
 
   private func elsewhere(_ receipt: Record, _ key: String?) -> Verdict? {

@@ -99,9 +99,17 @@ struct ServerCalendar: Sendable {
   private static func shown(_ kind: String, _ moment: String) -> String {
     """
     CASE WHEN NOT isfinite(\(moment)) THEN NULL
-      WHEN \(kind) = 'date' THEN to_char(\(moment) AT TIME ZONE $4, 'YYYY-MM-DD')
-      WHEN \(kind) = 'timestamp' THEN to_char(\(moment) AT TIME ZONE $4, 'YYYY-MM-DD"T"HH24:MI:SS.US')
-      ELSE to_char(\(moment) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END
+      WHEN \(kind) = 'date' THEN \(text("\(moment) AT TIME ZONE $4", "-MM-DD"))
+      WHEN \(kind) = 'timestamp' THEN \(text("\(moment) AT TIME ZONE $4", "-MM-DD\"T\"HH24:MI:SS.US"))
+      ELSE \(text("\(moment) AT TIME ZONE 'UTC'", "-MM-DD\"T\"HH24:MI:SS.US\"Z\"")) END
+    """
+  }
+
+  /// A year before the first is written as in ISO 8601: 44 BC is -0043.
+  private static func text(_ moment: String, _ format: String) -> String {
+    """
+    CASE WHEN extract(year FROM \(moment)) > 0 THEN to_char(\(moment), 'YYYY\(format)')
+      ELSE replace(to_char(extract(year FROM \(moment)) + 1, 'SG0000'), '+', '') || to_char(\(moment), '\(format)') END
     """
   }
 }
