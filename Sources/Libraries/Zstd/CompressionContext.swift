@@ -7,19 +7,23 @@ internal import Posix
 struct CompressionContext: ~Copyable {
   private let context: OpaquePointer
 
-  /// The highest level alone would have a tree of 64 MiB a thread; half of that finds all but a little.
-  private static var largestChainLog: (level: Int, value: Int32) { (19, 23) }
+  /// Some levels would have tables of 64 MiB or more a thread; half of that finds all but a little.
+  private static func limits(ofLevel level: Int) -> [(ZSTD_cParameter, Int32)] {
+    switch level {
+    case 14, 15: [(ZSTD_c_hashLog, 22)]
+    case 19: [(ZSTD_c_chainLog, 23)]
+    default: []
+    }
+  }
 
   init(level: Int) throws(ZstdError) {
     guard let context = unsafe ZSTD_createCCtx() else {
       throw ZstdError(.temporary, "could not allocate memory for compression")
     }
     do throws(LibraryFault) {
-      var parameters = [(ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1)]
-      if level >= Self.largestChainLog.level {
-        parameters.append((ZSTD_c_chainLog, Self.largestChainLog.value))
-      }
-      for (name, value) in parameters {
+      for (name, value) in [
+        (ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1),
+      ] + Self.limits(ofLevel: level) {
         _ = try LibraryFault.check(unsafe ZSTD_CCtx_setParameter(context, name, value))
       }
     } catch {
