@@ -281,7 +281,7 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   [[ ! -e segment ]]
   cp "$data/pg_wal/$name" segment
   one --encrypt "$openssl" <wanted
-  assert_status 1
+  assert_status 65
   assert_stderr_has '--decrypt'
   printf x | dd of=segment bs=1 seek=5000 conv=notrunc status=none
   one --encrypt "$openssl" --decrypt "$openssl -d" <wanted
