@@ -141,6 +141,9 @@ filter_stage() {
   log_stage "$1" start && bash -o pipefail -c "$2" && log_stage "$1" "done"
 }
 
+# The number that a position such as 1/6B3748 is.
+position() { echo $(((16#${1%/*} << 32) + 16#${1#*/})); }
+
 # stage NAME COMMAND...: likewise a command of ours, whose words are taken as they are.
 stage() {
   local stage=$1

@@ -384,6 +384,8 @@ forge() {
 .system_identifier = 1
 .start_lsn = "a[\$(touch $WORK/x)]/0"
 .stop_lsn = "0"
+.timeline = "a[\$(touch $WORK/x)]"
+.timeline = 0
 .finished_at = "z"
 .files = [1]
 .type = "object"

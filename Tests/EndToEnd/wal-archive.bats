@@ -196,6 +196,33 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   assert_no_gap
 }
 
+@test "a full disk under TMPDIR keeps nobody from receiving; what a run leaves is nobody's WAL, and goes with the next" {
+  make --silent -C "$REPO" .build/support/io-faults.so
+  mkdir tmp
+  TMPDIR=$WORK/tmp SLUICE_FAULT=write:$WORK/tmp/:1+:ENOSPC LD_PRELOAD=$REPO/.build/support/io-faults.so start_archiver
+  finish_segments 3 >/dev/null
+  at=$(sql 'select pg_current_wal_flush_lsn()')
+  eventually 15 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+  [[ $(waiting) -ge 3 ]]
+  eventually 15 grep -q 'it is tried again' err
+  kill -KILL "$archiver"
+  wait "$archiver" || true
+  archiver=
+  eventually 20 eval '[[ -z $(sql "select 1 from pg_replication_slots where active") ]]'
+  [[ $(of_runs | wc -l) == 1 ]]
+  walcheck wal
+  walcheck wal | grep -F .wal-archive && fail "walcheck looks at it"
+  eventually 20 flock --nonblock "$(of_runs)" true
+  start_archiver
+  eventually 30 eval '[[ $(waiting) == 0 ]]'
+  assert_equal "$(of_runs | wc -l)" 1
+  stop_archiver 0
+  assert_equal "$(of_runs)" ""
+  assert_no_gap
+}
+
+of_runs() { find wal -maxdepth 1 -name '.wal-archive.*'; }
+
 @test "shipping that was interrupted begins again by itself" {
   start_archiver
   kill_descendant "$archiver" xargs
@@ -281,7 +308,7 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   [[ ! -e segment ]]
   cp "$data/pg_wal/$name" segment
   one --encrypt "$openssl" <wanted
-  assert_status 1
+  assert_status 65
   assert_stderr_has '--decrypt'
   printf x | dd of=segment bs=1 seek=5000 conv=notrunc status=none
   one --encrypt "$openssl" --decrypt "$openssl -d" <wanted
@@ -526,22 +553,59 @@ fetch_partial() { s3get "$STORE/$system/00000001/$name.partial.zst" | bash -c "$
   cmp to "$data/pg_wal/$last"
 }
 
+# commits_of STANDBY: the milliseconds of 100 commits that wait for it; the best of three rounds, since others are at work here, too.
+commits_of() {
+  local begin took best=
+  sql_in postgres "alter system set synchronous_standby_names = '$1'"
+  sql_in postgres "select pg_reload_conf()" >/dev/null
+  eventually 15 eval '[[ $(sql "select application_name from pg_stat_replication where sync_state = '"'sync'"'") == '"$1"' ]]' || return
+  for _ in 1 2 3; do
+    begin=$(date +%s%3N)
+    yes "insert into commits default values;" | head -n 100 | timeout 60 psql -XAtq --set ON_ERROR_STOP=1 || break
+    took=$(($(date +%s%3N) - begin))
+    best=$((took < ${best:-took + 1} ? took : best))
+  done
+  sql_in postgres "alter system reset synchronous_standby_names"
+  sql_in postgres "select pg_reload_conf()" >/dev/null
+  echo "$best"
+}
+
 @test "W1: a commit that waits for the receiver waits for no clock" {
   sql "create table if not exists commits (n serial)"
   start_archiver
-  sql_in postgres "alter system set synchronous_standby_names = walrecv"
-  sql_in postgres "select pg_reload_conf()" >/dev/null
-  eventually 15 eval '[[ $(sql "select sync_state from pg_stat_replication") == sync ]]'
-  begin=$SECONDS
-  # A second each would be twenty, and the receiver's interval of ten is longer.
-  status=0
-  yes "insert into commits default values;" | head -n 20 | timeout 60 psql -XAtq --set ON_ERROR_STOP=1 || status=$?
-  took=$((SECONDS - begin))
-  sql_in postgres "alter system reset synchronous_standby_names"
-  sql_in postgres "select pg_reload_conf()" >/dev/null
-  assert_status 0
-  [[ $took -lt 10 ]] || fail "20 commits took $took s"
+  ours=$(commits_of walrecv)
   stop_archiver 0
+  mkdir theirs
+  "$PGHOST/bin/pg_receivewal" --directory theirs --synchronous >/dev/null 2>&1 3>&- 4>&- &
+  archiver=$!
+  theirs=$(commits_of pg_receivewal)
+  kill -KILL "$archiver"
+  wait "$archiver" || true
+  archiver=
+  # A clock that strikes every 20 ms would cost two seconds.
+  [[ -n $ours && -n $theirs && $ours -lt $((theirs * 2 + 500)) ]] || fail "100 commits took $ours ms, and with pg_receivewal $theirs"
+}
+
+@test "--put-options reach the upload of each file: segments, histories, the open segment" {
+  mkdir wal
+  finish_segments 1 >/dev/null
+  name=$(finish_segments 1)
+  cp "$data/pg_wal/$name" "wal/$name"
+  next=${name:0:16}$(printf %08X $((16#${name:16} + 1)))
+  finish_segments 1 >/dev/null
+  cp "$data/pg_wal/$next" "wal/$next.partial"
+  printf '1\t0/1000000\tx\n' >wal/00000002.history
+  run --separate-stderr wal-archive --no-receive --ship-partial --store "$STORE" --directory wal \
+    --put-options '--meta owner=me --content-type=application/x-wal'
+  assert_status 0
+  for key in "00000001/$name" "00000001/$next.partial" 00000002/00000002.history; do
+    s3 --show headers HEAD "/$BUCKET/$PREFIX/$system/$key.zst" | jq -r 'to_entries[] | "\(.key): \(.value)"' | tr '[:upper:]' '[:lower:]' >"$WORK/headers"
+    grep -qxF 'x-amz-meta-owner: me' headers || fail "$key lacks it"
+    grep -qxF 'content-type: application/x-wal' headers || fail "$key is of another type"
+    grep -qF "x-amz-meta-system_identifier: $system" headers
+  done
+  run --separate-stderr wal-archive --no-receive --store "$STORE" --directory wal --put-options '--nonsense'
+  assert_status 64
 }
 
 @test "W12: a segment costs few requests" {
@@ -587,4 +651,32 @@ fetch_partial() { s3get "$STORE/$system/00000001/$name.partial.zst" | bash -c "$
   eval "$("$SUPPORT/postgres" start "$SCRATCH/postgres-own")"
   assert_status 0
   assert_equal "$(jq -r .query_result <<<"$output")" 52
+}
+
+@test "transactions that were prepared before a crash and committed after it are restored from the store alone" {
+  base=s3://$BUCKET/prepared
+  mkdir third
+  eval "$("$SUPPORT/postgres" start "$WORK/third" --setting max_prepared_transactions=10)"
+  export PGDATABASE=postgres
+  sql "create table prepared (i int)"
+  start_archiver --ship-partial --partial-interval 1h
+  base-backup --store "$base" >/dev/null 2>&1
+  for i in 1 2 3; do psql -XAtq -c begin -c "insert into prepared values ($i)" -c "prepare transaction 'p$i'"; done
+  "$SUPPORT/postgres" kill "$WORK/third"
+  eval "$("$SUPPORT/postgres" start "$WORK/third")"
+  eventually 30 eval '[[ -n $(sql "select 1 from pg_stat_replication where state = '"'streaming'"'") ]]'
+  sql "commit prepared 'p1'"
+  sql "rollback prepared 'p2'"
+  at=$(sql 'select pg_current_wal_flush_lsn()')
+  eventually 15 eval '[[ $(sql "select flush_lsn >= '"'$at'"' from pg_stat_replication") == t ]]'
+  home=$PGHOST
+  "$SUPPORT/postgres" kill "$WORK/third"
+  stop_archiver 0
+  rm -rf wal
+  PATH=$home/bin:$PATH run --separate-stderr wal-drill --from "$base" --wal "$STORE" \
+    --query "select (select string_agg(i::text, ',') from prepared) || ' ' || (select string_agg(gid, ',') from pg_prepared_xacts)"
+  "$SUPPORT/postgres" remove "$WORK/third"
+  eval "$("$SUPPORT/postgres" start "$SCRATCH/postgres-own")"
+  assert_status 0
+  assert_equal "$(jq -r .query_result <<<"$output")" "1 p3"
 }

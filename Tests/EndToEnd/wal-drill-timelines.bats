@@ -5,7 +5,7 @@
 load support
 load recovering
 
-# The first server was left for the second, and went on, not knowing.
+# The first server was left for the second, and went on, not knowing; its last backup is the newest.
 setup_file() {
   start_postgres --own --setting wal_keep_size=1GB --initdb --wal-segsize=1
   start_store
@@ -32,6 +32,7 @@ setup_file() {
     ship second
     sql "select count(*) from kept" >"$GROUND/expected"
   )
+  base-backup --store "$BASE" --label left >/dev/null 2>&1
   fill 1
   ship first
   # What a test takes away, it finds here.
@@ -91,12 +92,13 @@ branch() {
   printf '%08X%08X' $((16#${at%/*})) $((16#${at#*/} >> 20))
 }
 
-drill() { run --separate-stderr wal-drill --from "$BASE" --wal "$ARCHIVE" --query 'select count(*) from kept'; }
+drill() { run --separate-stderr wal-drill --from "$BASE" --wal "$ARCHIVE" --query 'select count(*) from kept' "$@"; }
 
 # assert_all_reached: the newest timeline, to its end.
 assert_all_reached() {
   assert_status 0
-  assert_equal "$(jq -c '[.timeline, .missing_segment, .query_result]' <<<"$output")" "[2,null,\"$(cat "$GROUND/expected")\"]"
+  assert_equal "$(jq -c '[.backup, .timeline, .missing_segment, .query_result]' <<<"$output")" \
+    "[\"first\",2,null,\"$(cat "$GROUND/expected")\"]"
 }
 
 # assert_ended_before NAME
@@ -121,9 +123,40 @@ assert_ended_before() {
   assert_all_reached
 }
 
+restore() { run --separate-stderr base-restore --from "$BASE" --wal "$ARCHIVE" --to "$WORK/data" --target-action promote "$@"; }
+
+@test "a backup of a timeline that was left before it ended is passed over, unless it is asked for" {
+  for options in '' --target-timeline=latest --target-timeline=2; do
+    # shellcheck disable=SC2086  # none or one
+    restore $options
+    assert_status 0
+    assert_equal "$(jq -r .backup <<<"$output")" first "the backup with $options"
+    assert_stderr_has '"left" is passed over: timeline 1'
+    rm -rf data
+  done
+  for options in --backup=left --target-timeline=current --target-timeline=1; do
+    restore $options
+    assert_status 0
+    assert_equal "$(jq -r .backup <<<"$output")" left "the backup with $options"
+    assert_equal "$(setting_of "$WORK/data" recovery_target_timeline)" "$(sed -n 's/.*timeline=//p' <<<"$options" | grep . || echo latest)"
+    if [[ $options == --target* ]]; then
+      serve "$WORK/data"
+      eventually 20 eval '[[ $(restored_sql "select not pg_is_in_recovery()") == t ]]'
+      # All that the first server has, and nothing of the second.
+      assert_equal "$(restored_sql "select count(*) || ' ' || max(i) from kept")" "$(sql "select count(*) || ' ' || max(i) from kept")"
+      unserve "$WORK/data"
+    fi
+    rm -rf data
+  done
+  run --separate-stderr base-restore --from "$BASE/$system/left/" --wal "$ARCHIVE" --to "$WORK/data"
+  assert_status 1
+  assert_stderr_has "no backup leads to the target's timeline"
+  [[ ! -e data ]]
+}
+
 @test "a history that lacks is named: its timeline is not found" {
   lose 00000002.history.zst
-  drill
+  drill --backup first
   assert_ended_before 00000002.history
   assert_equal "$(jq -r .timeline <<<"$output")" 1
 }

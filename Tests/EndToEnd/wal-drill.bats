@@ -106,6 +106,22 @@ assert_nothing_left() {
   assert_nothing_left
 }
 
+@test "--scratch says where, --keep leaves it there, and the server complains of nothing that was done to it" {
+  mkdir elsewhere
+  own elsewhere
+  chmod 755 elsewhere
+  drill --scratch "$WORK/elsewhere" --keep
+  assert_status 0
+  assert_nothing_left
+  assert_equal "$(find elsewhere -mindepth 1 -maxdepth 1 -name "wal-drill.*" | wc -l)" 1
+  grep -h 'could not' elsewhere/*/log && fail "it complains"
+  [[ -d $(echo elsewhere/*/data) ]]
+  drill --scratch "$WORK/elsewhere"
+  assert_equal "$(find elsewhere -mindepth 1 -maxdepth 1 | wc -l)" 1
+  run --separate-stderr wal-drill --from "$BASE" --wal "$ARCHIVE" --scratch "$WORK/nowhere"
+  assert_status 74
+}
+
 @test "a query that fails: 65; wrong usage: 64; no backup: 1" {
   drill --query 'select nonsense'
   assert_status 65

@@ -139,6 +139,9 @@ agrees_with_the_server() {
     "[\"verdict\",\"$SYSTEM\",1,\"${FIRST[0]}\",\"$(ls 00000001*.partial)\",$((${#FIRST[@]} + 1)),null]"
   check --deep --jobs 1 .
   is_clean
+  one_by_one=$output
+  check --deep -j 4 .
+  assert_output "$one_by_one"
   agrees_with_the_server "$WORK"
 }
 

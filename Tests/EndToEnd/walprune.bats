@@ -15,10 +15,29 @@ setup() {
 # Segments are of 1 MiB, so that the number is the rest of the name, and LSN N00000.
 segment() { printf '%08X00000000%08X\n' "$1" "$2"; }
 
-# in_directory TIMELINE FIRST LAST: these segments, in ./wal.
+# in_directory TIMELINE FIRST LAST [SYSTEM]: these segments, in ./wal.
 in_directory() {
-  local number
-  for number in $(seq "$2" "$3"); do truncate -s 1M "wal/$(segment "$1" "$number")"; done
+  local number file
+  for number in $(seq "$2" "$3"); do
+    file=wal/$(segment "$1" "$number")
+    header "$1" "$number" "${4:-7}" 1048576 >"$file"
+    truncate -s 1M "$file"
+  done
+}
+
+# header TIMELINE NUMBER SYSTEM SIZE: the beginning of the first page, as PostgreSQL 15 writes it.
+header() {
+  little 2 $((0xD110)) 2 2 4 "$1" 8 $(($2 << 20)) 8 0 8 "$3" 4 "$4" 4 8192
+}
+
+# little [BYTES NUMBER]...: the lowest byte first.
+little() {
+  local bytes=''
+  while (($#)); do
+    for ((at = 0; at < $1; at++)); do printf -v bytes '%s\\x%02x' "$bytes" $(($2 >> 8 * at & 255)); done
+    shift 2
+  done
+  printf '%b' "$bytes"
 }
 
 # backup LABEL TIMELINE START DAY [SYSTEM]: a record, of a backup that took half a segment.
@@ -178,6 +197,40 @@ archive() {
   assert_equal "$(jq -r .url <<<"$output" | grep -c /store/7/)" 4
   plan -D wal --keep-last 1
   assert_status 65
+}
+
+@test "what is another cluster's is not pruned: 78, and nothing is planned" {
+  backup a 1 5 10
+  backup b 1 20 20
+  for system in 8 18446744073709551615; do
+    in_directory 1 1 30 "$system"
+    plan -D wal --keep-last 1
+    assert_status 78
+    assert_output ""
+    assert_stderr_has "is of the system $system, the backups are of 7"
+    rm wal/*
+  done
+  # Be it one that would stay.
+  in_directory 1 1 30
+  in_directory 1 31 31 8
+  plan -D wal --keep-last 1
+  assert_status 78
+  assert_output ""
+  header 1 31 7 16777216 >"wal/$(segment 1 31)"
+  plan -D wal --keep-last 1
+  assert_status 78
+  assert_stderr_has 'with segments of 16777216 bytes'
+  # What is at another place, or nobody's, is no link of a chain.
+  in_directory 1 31 31
+  cp "wal/$(segment 1 31)" "wal/$(segment 1 25)"
+  plan -D wal --keep-last 1
+  assert_status 1
+  assert_stderr_has "segment $(segment 1 25), which backup"
+  in_directory 1 25 25
+  truncate -s 1M "wal/$(segment 1 0)"
+  plan -D wal --keep-last 1
+  assert_status 0
+  assert_equal "$(names)" "$(for i in $(seq 1 19); do segment 1 "$i"; done | xargs)"
 }
 
 @test "the histories of an encrypted archive are decrypted" {

@@ -49,15 +49,43 @@ public enum PruneSource: Sendable {
         guard let name = WALFileName(file), let facts = try FileFacts.of("\(path)/\(file)"),
           facts.isRegular
         else { continue }
-        // One that is not whole is no link of a chain. The open one is its receiver's.
-        if case .segment = name, Int(facts.size) != size.bytes { continue }
+        // The open one is its receiver's.
         if case .partial = name { continue }
+        if case .segment(let digits) = name {
+          let segment = Segment(digits, size: size)
+          let isOurs = try Self.belongs("\(path)/\(file)", as: segment, to: system, size)
+          // One that is not whole is no link of a chain.
+          guard isOurs, Int(facts.size) == size.bytes else { continue }
+        }
         var record = Record(type: "segment")
         record.set("path", "\(path)/\(file)")
         record.set("bytes", facts.size)
         try body(Entry(name: name, arrival: facts.modified / 1000, record: record))
       }
     }
+  }
+
+  /// True if the file begins as the segment does, or, where that is nil, as any of the cluster's.
+  ///
+  /// Throws a `Failure` (78) where it is another cluster's.
+  private static func belongs(
+    _ path: String, as segment: Segment?, to system: String, _ size: SegmentSize
+  ) throws -> Bool {
+    let file = try File(reading: path)
+    let start = try file.descriptor.read(count: SegmentHeader.bytes, at: 0)
+    guard let header = try? SegmentHeader(parsing: start.span) else { return false }
+    if String(header.systemIdentifier) != system {
+      throw Failure(
+        .configuration,
+        "\"\(path)\" is of the system \(header.systemIdentifier), the backups are of \(system)")
+    }
+    if header.segmentSize != size {
+      throw Failure(
+        .configuration,
+        "\"\(path)\" is of a cluster with segments of \(header.segmentSize.bytes) bytes, "
+          + "the backups are of one with \(size.bytes)")
+    }
+    return segment.map { header.fault(as: $0, systemIdentifier: nil) == nil } ?? true
   }
 
   /// Reads how a timeline came to be.
