@@ -471,6 +471,25 @@ assert_gaps_are_known() {
   remove_server other
 }
 
+@test "another cluster, and nothing is left but an empty partial: 78" {
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  used=1
+  while ((used)); do
+    switch_wal
+    eventually 10 has_flushed walrecv
+    rm -f "$WAL"/????????????????????????
+    used=$(cat "$WAL"/*.partial | tr -d '\0' | wc -c)
+  done
+  stop_receiver
+  server other --initdb --wal-segsize=1
+  make_slot s
+  for _ in 1 2 3 4 5 6; do switch_wal; done
+  assert_refuses other_system "of its own" --slot s
+  assert_equal "$(names_in "$WAL" | wc -l)" 1
+  remove_server other
+}
+
 @test "a cluster that is made anew while the receiver runs: 78" {
   sockets=$(mktemp -d /tmp/sluice-pg.XXXXXX)
   chmod 777 "$sockets"

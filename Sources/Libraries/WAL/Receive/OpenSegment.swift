@@ -5,8 +5,16 @@ internal import Postgres
 /// The server sent other bytes than those that were received, and perhaps confirmed, before.
 struct Divergence: Error {
   let segment: Segment
-  /// The first byte that differs.
-  let position: LSN
+  /// The first byte that differs; nil where that is not known, since the segment is here no more.
+  let position: LSN?
+
+  /// In words.
+  var detail: String {
+    guard let position else {
+      return "the server has other WAL in \(segment.name) than was received, and moved away, before"
+    }
+    return "from \(position) on the server has other WAL than the directory has in \(segment.name)"
+  }
 }
 
 /// The segment that is being received: `NAME.partial`, of full size from the start.

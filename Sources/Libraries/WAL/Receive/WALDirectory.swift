@@ -95,7 +95,7 @@ struct WALDirectory: ~Copyable {
     return content
   }
 
-  fileprivate static func precedes(_ a: Segment, _ b: Segment) -> Bool {
+  static func precedes(_ a: Segment, _ b: Segment) -> Bool {
     a.number == b.number ? a.timeline < b.timeline : a.number < b.number
   }
 
