@@ -55,8 +55,8 @@ ends_and_resumes() {
 @test "EIO when WAL is synced: the descriptor is never used again" { ends_and_resumes fsync:.partial:3:EIO; }
 @test "ENOSPC when WAL is synced" { ends_and_resumes fsync:.partial:4:ENOSPC; }
 @test "EIO when a segment is made" { ends_and_resumes open:.partial:1:EIO; }
-@test "ENOSPC when the full segment is renamed" { ends_and_resumes rename:/0000:1:ENOSPC; }
-@test "EIO when the full segment is renamed" { ends_and_resumes rename:/0000:1:EIO; }
+@test "ENOSPC when the full segment is renamed" { ends_and_resumes rename:0000:1:ENOSPC; }
+@test "EIO when the full segment is renamed" { ends_and_resumes rename:0000:1:EIO; }
 @test "EIO when the directory is synced" {
   # The file's sync, the directory's, that of data, ...: whichever of the directory's it is.
   ends_and_resumes fsync:/wal:2:EIO
@@ -313,6 +313,32 @@ while True:
   walcheck --deep --known-gaps "$DIR/gaps.ndjson" "$DIR"
   grep -q acknowledged-commit "$DIR"/*.diverged-*
   holds_all_confirmed "$DIR" "$SLOT"
+}
+
+@test "another directory is put in its place, with another receiver: 74, and nothing of that one is touched" {
+  local status=0 partial before
+  start_receiver first walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  load 100
+  eventually 8 has_flushed "$SLOT"
+  mv "$DIR" "$WORK/away"
+  mkdir "$DIR"
+  start_receiver second walrecv -D "$DIR" --standby-name second
+  load 100
+  eventually 8 has_flushed second
+  kill -STOP "$(receiver second)"
+  partial=$(basename "$DIR"/*.partial)
+  before=$(sha256sum "$DIR"/*)
+  sql 'select pg_switch_wal()' >/dev/null
+  wait_receiver first || status=$?
+  assert_equal "$status" 74
+  grep -q "another directory now" "$WORK/first.err"
+  assert_equal "$(sha256sum "$DIR"/*)" "$before"
+  kill -CONT "$(receiver second)"
+  load 100
+  eventually 8 has_flushed second
+  stop_receiver second
+  # What the first one had is where it was moved to.
+  cmp "$WORK/away/$partial" "$DIR/${partial%.partial}"
 }
 
 # The open segment is empty, and all complete ones were moved away.

@@ -63,12 +63,12 @@ extension WALDirectory {
 
   /// Writes it down whole; durable once the directory is synced.
   func remember(_ last: LastSegment) throws(SystemError) {
-    let path = path(of: LastSegment.fileName)
     // There is no second receiver who could write under this name.
-    let file = try File(writing: path + ".new")
+    let (name, new) = (LastSegment.fileName, LastSegment.fileName + ".new")
+    let file = try file(writing: new)
     try file.descriptor.writeAll((last.record.text + "\n").utf8.span)
     try file.sync()
-    try Directory.rename(path + ".new", to: path)
+    try rename(new, to: name)
   }
 
   /// Has what is remembered be of the system, and of the newest complete segment that is here,

@@ -41,9 +41,11 @@ struct OpenSegment: ~Copyable {
   init(
     _ segment: Segment, in directory: borrowing WALDirectory, _ preparation: Preparation
   ) throws {
-    let complete = directory.path(of: segment.name)
-    let isComplete = try FileFacts.of(complete)?.size == Int64(segment.size.bytes)
-    let file = try File(updating: isComplete ? complete : complete + ".partial")
+    try directory.checkPlace()
+    let facts = try FileFacts.of(directory.path(of: segment.name))
+    let isComplete = facts?.size == Int64(segment.size.bytes)
+    let name = isComplete ? segment.name : segment.name + ".partial"
+    let file = try directory.file(updating: name)
     let isNew = try Self.giveFullSize(file, segment, preparation)
     try file.sync()
     try directory.sync()
@@ -124,8 +126,8 @@ struct OpenSegment: ~Copyable {
   consuming func finish(in directory: borrowing WALDirectory) throws -> Bool {
     if isComplete { return false }
     try file.sync()
-    let path = directory.path(of: segment.name)
-    try Directory.rename(path + ".partial", to: path)
+    try directory.checkPlace()
+    try directory.rename(segment.name + ".partial", to: segment.name)
     try directory.sync()
     return true
   }

@@ -78,6 +78,7 @@ extension Receiver {
   func begin(
     _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords, verifies: Bool
   ) throws -> Beginning? {
+    try directory.checkPlace()
     let content = try directory.content(size)
     try directory.secure(content)
     let last = try directory.lastSegment()

@@ -71,6 +71,22 @@ struct WALDirectory: ~Copyable {
   /// Makes the names in it durable.
   func sync() throws(SystemError) { try locked.sync() }
 
+  /// Throws when another directory was put in its place: that one is not ours to work in.
+  func checkPlace() throws {
+    guard try !locked.isInPlace() else { return }
+    throw Failure(
+      .io, "\"\(path)\" is another directory now than the one that was received into",
+      hint: "What was received is where that one was moved to.")
+  }
+
+  func file(updating name: String) throws(SystemError) -> File { try locked.file(updating: name) }
+  func file(writing name: String) throws(SystemError) -> File { try locked.file(writing: name) }
+
+  /// Durable once the directory is synced.
+  func rename(_ old: String, to new: String) throws(SystemError) {
+    try locked.rename(old, to: new)
+  }
+
   /// Bytes that may still be written to its file system.
   func freeBytes() throws(SystemError) -> Int { try locked.freeBytes() }
 
