@@ -341,6 +341,34 @@ while True:
   cmp "$WORK/away/$partial" "$DIR/${partial%.partial}"
 }
 
+@test "a power loss leaves holes in front of what reached the disk: they are filled, and it goes on" {
+  local file used name hole
+  start_receiver first walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  sql 'select pg_switch_wal()' >/dev/null
+  load 100
+  eventually 8 has_flushed "$SLOT"
+  kill -KILL "$(receiver first)"
+  wait_receiver first || true
+  file=$(echo "$DIR"/*.partial)
+  name=$(basename "$file" .partial)
+  used=$(sql 'select (pg_walfile_name_offset(pg_current_wal_flush_lsn())).file_offset')
+  ((used > 12288)) || fail "too little was received: $used"
+  # A sector and a half, a whole page, and the very first sector.
+  for hole in "$((used / 512 - 3)) 1" "8 8" "0 1"; do
+    dd if=/dev/zero of="$file" bs=512 seek="${hole% *}" count="${hole#* }" conv=notrunc status=none
+  done
+  dd if=/dev/zero of="$file" bs=256 seek=$(((used / 512 - 2) * 2 + 1)) count=1 conv=notrunc status=none
+  run ! cmp --silent -n "$used" "$file" "$(sql 'show data_directory')/pg_wal/$name"
+  start_receiver again walrecv -D "$DIR" -S "$SLOT" --standby-name "$SLOT"
+  eventually 8 grep -q '"start"' "$WORK/again.out"
+  load 10
+  eventually 8 has_flushed "$SLOT"
+  stop_receiver again
+  assert_equal "$(jq -r 'select(.type == "start") | .state' "$WORK/again.out")" resuming
+  cmp -n "$used" "$file" "$(sql 'show data_directory')/pg_wal/$name"
+  holds_all_confirmed "$DIR" "$SLOT"
+}
+
 # The open segment is empty, and all complete ones were moved away.
 leave_only_an_empty_partial() {
   local used=1

@@ -19,8 +19,8 @@ struct Divergence: Error {
 
 /// The segment that is being received: `NAME.partial`, of full size from the start.
 ///
-/// What it held before is compared with what comes, and never written over with anything else. A
-/// segment that is complete already is only compared.
+/// What it held before is compared with what comes, and never written over with anything else but for
+/// what a power loss leaves. A segment that is complete already is only compared.
 struct OpenSegment: ~Copyable {
   let segment: Segment
   private let file: File
@@ -105,8 +105,31 @@ struct OpenSegment: ~Copyable {
     let held = try file.descriptor.read(
       count: bytes.count, at: Int64(position - segment.start))
     if held.span.equals(bytes) { return }
-    let first = held.indices.first { $0 >= bytes.count || held[$0] != bytes[$0] }
-    throw Divergence(segment: segment, position: position + (first ?? held.count))
+    guard held.count == bytes.count else {
+      throw Divergence(segment: segment, position: position + held.count)
+    }
+    var start = 0
+    while start < bytes.count {
+      let offset = position - segment.start + start
+      let end = min(bytes.count, start + Self.sectorBytes - offset % Self.sectorBytes)
+      try mend(bytes.extracting(start..<end), held[start..<end], at: offset)
+      start = end
+    }
+  }
+
+  /// What a disk writes as one.
+  private static var sectorBytes: Int { 512 }
+
+  /// Where a power loss kept a sector, or its last state, from the disk, zeros are held in front of
+  /// what did get there; they were never confirmed. Anything else that differs is another history:
+  /// its first record differs in bytes that are not zero.
+  private func mend(_ bytes: Span<UInt8>, _ held: ArraySlice<UInt8>, at offset: Int) throws {
+    let first = bytes.indices.first { bytes[$0] != held[held.startIndex + $0] }
+    guard let first else { return }
+    guard !isComplete, held.dropFirst(first).allSatisfy({ $0 == 0 }) else {
+      throw Divergence(segment: segment, position: segment.start + (offset + first))
+    }
+    try file.write(bytes.extracting(droppingFirst: first), at: offset + first)
   }
 
   /// Has the disk begin with what was written from `start` to `end`.
