@@ -70,7 +70,7 @@ receive_segments() {
     "--synchronous --no-sync -D $WAL" "--compress=gzip -D $WAL" "--temporary-slot -D $WAL" "-D $WAL extra" \
     "--create-slot --temporary-slot --slot=s" "-D $WAL --endpos=nonsense" "-D $WAL --on-gap=perhaps" \
     "-D $WAL --min-free=1GiB" "-D $WAL --min-free=1GiB --slot=s --temporary-slot" \
-    "-D $WAL --status-interval=often"; do
+    "-D $WAL --status-interval=often" "-D $WAL --slot=Bad-Name" "--drop-slot --slot=Bad-Name" "-D $WAL --slot="; do
     # shellcheck disable=SC2086  # a list of words
     PGHOST=/nowhere run --separate-stderr walrecv $options
     assert_status 64
@@ -94,13 +94,13 @@ receive_segments() {
   walrecv --slot s --create-slot
   assert_equal "$(slot "slot_type, restart_lsn is null" s)" "physical|t"
   run --separate-stderr walrecv --slot s --create-slot
-  [[ $status != 0 ]]
+  assert_status 78
   assert_stderr_has 'replication slot "s" already exists'
   walrecv --slot s --create-slot --if-not-exists
   walrecv --slot s --drop-slot
   assert_equal "$(slot '*' s)" ""
   run --separate-stderr walrecv --slot s --drop-slot
-  [[ $status != 0 ]]
+  assert_status 78
   walrecv --slot s --create-slot --reserve-wal
   assert_equal "$(slot "restart_lsn is null" s)" "f"
 }
@@ -117,6 +117,24 @@ receive_segments() {
   wait "$receiver"
   receiver=
   assert_equal "$(slot "restart_lsn is null" missing)" f
+}
+
+@test "a slot for logical decoding, and a server that has no WAL to give: 78" {
+  server other --initdb --wal-segsize=1 --setting wal_level=logical
+  sql "select pg_create_logical_replication_slot('decoding', 'pgoutput')" >/dev/null
+  receive --slot decoding
+  assert_status 78
+  assert_stderr_has logical
+  stop_server other
+  sql_settings="wal_level = minimal
+max_wal_senders = 0"
+  printf '%s\n' "$sql_settings" >>"$PGDATA/postgresql.auto.conf"
+  rm -rf "$PGDATA/pg_replslot/decoding"
+  server other
+  receive --slot s
+  assert_status 78
+  assert_equal "$(names_in "$WAL")" ""
+  remove_server other
 }
 
 @test "a role that may not replicate: 77" {

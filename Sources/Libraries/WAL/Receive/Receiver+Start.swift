@@ -16,7 +16,11 @@ extension Receiver {
     }
     var remote = StartPoint.Remote(system: system, history: history)
     remote.isStandby = try stream.connection.setting("in_hot_standby") == "on"
-    if let slot = options.slot { remote.slot = try findSlot(slot, stream) }
+    if let slot = options.slot {
+      do { remote.slot = try findSlot(slot, stream) } catch let error as PostgresError {
+        throw error.aboutSlot
+      }
+    }
     return remote
   }
 
