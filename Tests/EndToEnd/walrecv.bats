@@ -480,6 +480,53 @@ assert_gaps_are_known() {
   assert_gaps_are_known
 }
 
+@test "--on-gap=fail is what is done anyway" {
+  leave_behind
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s --on-gap=fail
+}
+
+@test "a directory where no segment is whole is not fresh: it goes on there, or says that it cannot" {
+  make_slot s
+  receive_segments 2
+  first=$(segments | head -n 1)
+  find "$WAL" -type f ! -name "$first" -delete
+  truncate -s 1000 "$WAL/$first"
+  # The server has it still.
+  receive --slot s --endpos "$(sql "select '$end'::pg_lsn - 1")" --no-loop
+  assert_status 0
+  assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" resuming
+  assert_equal "$(segments | head -n 1)" "$first"
+  assert_as_on_server
+  # And now no more.
+  find "$WAL" -type f ! -name "$first" -delete
+  truncate -s 1000 "$WAL/$first"
+  sql "select pg_drop_replication_slot('s')" >/dev/null
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s
+  # Names of a cluster with other segments, and a foreign history.
+  for name in 0000000100000000000000FF 0000000100000000000FFFFF.partial 00000007.history; do
+    rm "$WAL"/0*
+    echo "1	0/3000000	no reason" >"$WAL/$name"
+    receive --slot s --no-loop --endpos 0/1
+    assert_status 78
+  done
+}
+
+@test "segments that pg_receivewal compressed: 78, and not fresh" {
+  make_slot s
+  for name in 000000010000000000000001.gz 000000010000000000000001.lz4 000000010000000000000001.gz.partial; do
+    : >"$WAL/$name"
+    receive --slot s --no-loop --endpos 0/1
+    assert_status 78
+    assert_stderr_has Decompress
+    assert_equal "$(names_in "$WAL")" "$name"
+    rm "$WAL/$name"
+  done
+}
+
 @test "another cluster, with a slot of the same name: 78, whatever --on-gap says" {
   leave_behind
   server other --initdb --wal-segsize=1

@@ -44,7 +44,9 @@ extension Receiver {
     _ content: WALDirectory.Content, _ last: LastSegment?, _ history: TimelineHistory
   ) throws -> StartPoint.Local? {
     for oddity in content.oddities { message.warning(oddity) }
-    guard let newest = content.newest(in: history) else { return nil }
+    guard let newest = content.newest(in: history) else {
+      return try leftover(content, last, history)
+    }
     let name = newest.segment.name + (newest.isPartial ? ".partial" : "")
     var local = StartPoint.Local(
       segment: newest.segment, isPartial: newest.isPartial, usedEnd: newest.segment.end)
@@ -60,6 +62,25 @@ extension Receiver {
         try directory.holdsOnlyUnfinishedRecord(of: timeline, behind: end, content, size)
     }
     return local
+  }
+
+  /// What the directory says where no segment in it is whole: something was received, and the server
+  /// is to go on there, not anywhere.
+  private func leftover(
+    _ content: WALDirectory.Content, _ last: LastSegment?, _ history: TimelineHistory
+  ) throws -> StartPoint.Local? {
+    if let segment = content.odd.last {
+      let header = try? directory.header(ofFile: segment.name)
+      return StartPoint.Local(
+        segment: segment, isPartial: true, usedEnd: segment.start,
+        systemIdentifier: header.map { "\($0.systemIdentifier)" } ?? last?.systemIdentifier)
+    }
+    let foreign = content.histories.first { !history.includes($0) }
+    guard let problem = content.oddities.first ?? foreign.map({ "it has the history of timeline \($0)" })
+    else { return nil }
+    throw Failure(
+      .configuration, "\"\(options.directory)\" holds WAL that is not this server's",
+      detail: problem, hint: "Receive into a directory of its own.")
   }
 
   /// Where receiving begins.
@@ -84,6 +105,11 @@ extension Receiver {
   ) throws -> Beginning? {
     try directory.checkPlace()
     let content = try directory.content(size)
+    if let name = content.compressed.first {
+      throw Failure(
+        .configuration, "\"\(name)\" is a compressed segment, of which nothing can be told here",
+        hint: "Decompress what pg_receivewal left, or receive into a directory of its own.")
+    }
     try directory.secure(content)
     let last = try directory.lastSegment()
     let local = try local(content, last, remote.history)

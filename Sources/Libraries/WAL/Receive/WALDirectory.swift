@@ -16,6 +16,10 @@ struct WALDirectory: ~Copyable {
     var histories: [UInt32] = []
     /// Files with the name of a segment that cannot be one, and why.
     var oddities: [String] = []
+    /// The segments that those are named after, in order.
+    var odd: [Segment] = []
+    /// Segments as pg_receivewal compresses them.
+    var compressed: [String] = []
 
     /// The newest one.
     ///
@@ -101,14 +105,27 @@ struct WALDirectory: ~Copyable {
       switch WALFileName(name) {
       case .segment(let digits): try content.add(name, digits, size, in: self)
       case .partial(let digits):
-        if let segment = Segment(digits, size: size) { content.partial.append(segment) }
+        if let segment = Segment(digits, size: size) {
+          content.partial.append(segment)
+        } else {
+          try content.add(name, digits, size, in: self)
+        }
       case .history(let timeline): content.histories.append(timeline)
+      case nil where Self.isCompressed(name): content.compressed.append(name)
       case .backupLabel, nil: continue
       }
     }
     content.complete.sort(by: Self.precedes)
     content.partial.sort(by: Self.precedes)
+    content.odd.sort(by: Self.precedes)
     return content
+  }
+
+  private static func isCompressed(_ name: String) -> Bool {
+    [".gz", ".lz4"].contains { suffix in
+      let parts = [suffix, suffix + ".partial"].filter { name.hasSuffix($0) }
+      return parts.contains { SegmentName(name.dropLast($0.utf8.count)) != nil }
+    }
   }
 
   static func precedes(_ a: Segment, _ b: Segment) -> Bool {
@@ -182,6 +199,7 @@ extension WALDirectory.Content {
     let bytes = try FileFacts.of(directory.path(of: name))?.size ?? 0
     guard let segment = Segment(digits, size: size), bytes == size.bytes else {
       oddities.append("\"\(name)\" has \(bytes) bytes instead of \(size.bytes) and is passed over")
+      if let segment = Segment(digits, size: size) { odd.append(segment) }
       return
     }
     complete.append(segment)
