@@ -235,16 +235,43 @@ check_endings() {
   check_endings 1
 }
 
+# A slot that is made anew ahead of the directory, and one that the server gave up.
+check_slots() {
+  rm -f "$WAL"/*
+  make_slot s
+  receive_segments 1
+  assert_equal "$(sql "select restart_lsn >= '$end' from pg_replication_slots where slot_name = 's'")" t
+  walrecv --slot s --drop-slot
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s
+  assert_goes_on --on-gap=mark
+  sql "alter system set max_slot_wal_keep_size = '1MB'"
+  sql "select pg_reload_conf()" >/dev/null
+  forget_wal
+  assert_equal "$(slot wal_status s)" lost
+  assert_refuses behind "--on-gap=mark" --slot s
+}
+
+@test "a slot made anew ahead, and one given up, with segments of 1 MiB" {
+  check_slots
+}
+
+# With segments of $1 MiB.
+check_size() {
+  server "s$1" --initdb --wal-segsize="$1" --setting min_wal_size=$((2 * $1))MB --setting max_wal_size=$((2 * $1))MB
+  check_endings "$1"
+  walrecv --slot endings --drop-slot
+  check_slots
+  remove_server "s$1"
+}
+
 @test "the same with segments of 16 MiB" {
-  server s16 --initdb --wal-segsize=16
-  check_endings 16
-  remove_server s16
+  check_size 16
 }
 
 @test "the same with segments of 64 MiB" {
-  server s64 --initdb --wal-segsize=64
-  check_endings 64
-  remove_server s64
+  check_size 64
 }
 
 @test "the record that ends at --endpos is there, and what comes behind need not be" {
