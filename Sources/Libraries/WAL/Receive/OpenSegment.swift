@@ -120,9 +120,11 @@ struct OpenSegment: ~Copyable {
   /// What a disk writes as one.
   private static var sectorBytes: Int { 512 }
 
-  /// Where a power loss kept a sector, or its last state, from the disk, zeros are held in front of
-  /// what did get there; they were never confirmed. Anything else that differs is another history:
-  /// its first record differs in bytes that are not zero.
+  /// Writes what the server has of a sector where a power loss kept that, or its last state, from the
+  /// disk, so that it ends in zeros.
+  ///
+  /// That was never confirmed. Anything else that differs is another history: its first record differs
+  /// in bytes that are not zero.
   private func mend(_ bytes: Span<UInt8>, _ held: ArraySlice<UInt8>, at offset: Int) throws {
     let first = bytes.indices.first { bytes[$0] != held[held.startIndex + $0] }
     guard let first else { return }

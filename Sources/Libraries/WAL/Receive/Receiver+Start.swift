@@ -76,7 +76,8 @@ extension Receiver {
         systemIdentifier: header.map { "\($0.systemIdentifier)" } ?? last?.systemIdentifier)
     }
     let foreign = content.histories.first { !history.includes($0) }
-    guard let problem = content.oddities.first ?? foreign.map({ "it has the history of timeline \($0)" })
+    let oddity = content.oddities.first
+    guard let problem = oddity ?? foreign.map({ "it has the history of timeline \($0)" })
     else { return nil }
     throw Failure(
       .configuration, "\"\(options.directory)\" holds WAL that is not this server's",
