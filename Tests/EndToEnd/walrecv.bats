@@ -566,14 +566,13 @@ assert_gaps_are_known() {
 @test "another cluster, and nothing is left but an empty partial: 78" {
   start_receiver --slot s
   eventually 10 has_flushed walrecv
-  used=1
-  while ((used)); do
-    switch_wal
-    eventually 10 has_flushed walrecv
-    rm -f "$WAL"/????????????????????????
-    used=$(cat "$WAL"/*.partial | tr -d '\0' | wc -c)
-  done
+  switch_wal
+  eventually 10 has_flushed walrecv
   stop_receiver
+  rm "$WAL"/????????????????????????
+  # The server may have written something meanwhile.
+  truncate -s 0 "$WAL"/*.partial
+  truncate -s 1M "$WAL"/*.partial
   server other --initdb --wal-segsize=1
   make_slot s
   for _ in 1 2 3 4 5 6; do switch_wal; done
