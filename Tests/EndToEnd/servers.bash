@@ -72,7 +72,7 @@ emit() {
   sql_in postgres "begin; select pg_logical_emit_message(true, '', repeat('m', ${1:-100})); commit" >/dev/null
 }
 
-names_in() { find "$1" -maxdepth 1 -type f "${@:2}" -printf '%f\n' | LC_ALL=C sort; }
+names_in() { find "$1" -maxdepth 1 -type f ! -name '.walrecv.*' "${@:2}" -printf '%f\n' | LC_ALL=C sort; }
 
 partials() { names_in "$WAL" -name '*.partial'; }
 

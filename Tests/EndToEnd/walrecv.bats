@@ -70,7 +70,7 @@ receive_segments() {
     "--synchronous --no-sync -D $WAL" "--compress=gzip -D $WAL" "--temporary-slot -D $WAL" "-D $WAL extra" \
     "--create-slot --temporary-slot --slot=s" "-D $WAL --endpos=nonsense" "-D $WAL --on-gap=perhaps" \
     "-D $WAL --min-free=1GiB" "-D $WAL --min-free=1GiB --slot=s --temporary-slot" \
-    "-D $WAL --status-interval=often"; do
+    "-D $WAL --status-interval=often" "-D $WAL --slot=Bad-Name" "--drop-slot --slot=Bad-Name" "-D $WAL --slot="; do
     # shellcheck disable=SC2086  # a list of words
     PGHOST=/nowhere run --separate-stderr walrecv $options
     assert_status 64
@@ -94,13 +94,13 @@ receive_segments() {
   walrecv --slot s --create-slot
   assert_equal "$(slot "slot_type, restart_lsn is null" s)" "physical|t"
   run --separate-stderr walrecv --slot s --create-slot
-  [[ $status != 0 ]]
+  assert_status 78
   assert_stderr_has 'replication slot "s" already exists'
   walrecv --slot s --create-slot --if-not-exists
   walrecv --slot s --drop-slot
   assert_equal "$(slot '*' s)" ""
   run --separate-stderr walrecv --slot s --drop-slot
-  [[ $status != 0 ]]
+  assert_status 78
   walrecv --slot s --create-slot --reserve-wal
   assert_equal "$(slot "restart_lsn is null" s)" "f"
 }
@@ -117,6 +117,24 @@ receive_segments() {
   wait "$receiver"
   receiver=
   assert_equal "$(slot "restart_lsn is null" missing)" f
+}
+
+@test "a slot for logical decoding, and a server that has no WAL to give: 78" {
+  server other --initdb --wal-segsize=1 --setting wal_level=logical
+  sql "select pg_create_logical_replication_slot('decoding', 'pgoutput')" >/dev/null
+  receive --slot decoding
+  assert_status 78
+  assert_stderr_has logical
+  stop_server other
+  sql_settings="wal_level = minimal
+max_wal_senders = 0"
+  printf '%s\n' "$sql_settings" >>"$PGDATA/postgresql.auto.conf"
+  rm -rf "$PGDATA/pg_replslot/decoding"
+  server other
+  receive --slot s
+  assert_status 78
+  assert_equal "$(names_in "$WAL")" ""
+  remove_server other
 }
 
 @test "a role that may not replicate: 77" {
@@ -217,16 +235,43 @@ check_endings() {
   check_endings 1
 }
 
+# A slot that is made anew ahead of the directory, and one that the server gave up.
+check_slots() {
+  rm -f "$WAL"/*
+  make_slot s
+  receive_segments 1
+  assert_equal "$(sql "select restart_lsn >= '$end' from pg_replication_slots where slot_name = 's'")" t
+  walrecv --slot s --drop-slot
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s
+  assert_goes_on --on-gap=mark
+  sql "alter system set max_slot_wal_keep_size = '1MB'"
+  sql "select pg_reload_conf()" >/dev/null
+  forget_wal
+  assert_equal "$(slot wal_status s)" lost
+  assert_refuses behind "--on-gap=mark" --slot s
+}
+
+@test "a slot made anew ahead, and one given up, with segments of 1 MiB" {
+  check_slots
+}
+
+# With segments of $1 MiB.
+check_size() {
+  server "s$1" --initdb --wal-segsize="$1" --setting min_wal_size=$((2 * $1))MB --setting max_wal_size=$((2 * $1))MB
+  check_endings "$1"
+  walrecv --slot endings --drop-slot
+  check_slots
+  remove_server "s$1"
+}
+
 @test "the same with segments of 16 MiB" {
-  server s16 --initdb --wal-segsize=16
-  check_endings 16
-  remove_server s16
+  check_size 16
 }
 
 @test "the same with segments of 64 MiB" {
-  server s64 --initdb --wal-segsize=64
-  check_endings 64
-  remove_server s64
+  check_size 64
 }
 
 @test "the record that ends at --endpos is there, and what comes behind need not be" {
@@ -462,12 +507,77 @@ assert_gaps_are_known() {
   assert_gaps_are_known
 }
 
+@test "--on-gap=fail is what is done anyway" {
+  leave_behind
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s --on-gap=fail
+}
+
+@test "a directory where no segment is whole is not fresh: it goes on there, or says that it cannot" {
+  make_slot s
+  receive_segments 2
+  first=$(segments | head -n 1)
+  find "$WAL" -type f ! -name "$first" -delete
+  truncate -s 1000 "$WAL/$first"
+  # The server has it still.
+  receive --slot s --endpos "$(sql "select '$end'::pg_lsn - 1")" --no-loop
+  assert_status 0
+  assert_equal "$(jq -r 'select(.type == "start").state' <<<"$output")" resuming
+  assert_equal "$(segments | head -n 1)" "$first"
+  assert_as_on_server
+  # And now no more.
+  find "$WAL" -type f ! -name "$first" -delete
+  truncate -s 1000 "$WAL/$first"
+  sql "select pg_drop_replication_slot('s')" >/dev/null
+  forget_wal
+  make_slot s
+  assert_refuses behind "--on-gap=mark" --slot s
+  # Names of a cluster with other segments, and a foreign history.
+  for name in 0000000100000000000000FF 0000000100000000000FFFFF.partial 00000007.history; do
+    rm "$WAL"/0*
+    echo "1	0/3000000	no reason" >"$WAL/$name"
+    receive --slot s --no-loop --endpos 0/1
+    assert_status 78
+  done
+}
+
+@test "segments that pg_receivewal compressed: 78, and not fresh" {
+  make_slot s
+  for name in 000000010000000000000001.gz 000000010000000000000001.lz4 000000010000000000000001.gz.partial; do
+    : >"$WAL/$name"
+    receive --slot s --no-loop --endpos 0/1
+    assert_status 78
+    assert_stderr_has Decompress
+    assert_equal "$(names_in "$WAL")" "$name"
+    rm "$WAL/$name"
+  done
+}
+
 @test "another cluster, with a slot of the same name: 78, whatever --on-gap says" {
   leave_behind
   server other --initdb --wal-segsize=1
   make_slot s
   assert_refuses other_system "$(sql "select system_identifier from pg_control_system()")" --slot s
   assert_refuses other_system "of its own" --slot s --on-gap=mark
+  remove_server other
+}
+
+@test "another cluster, and nothing is left but an empty partial: 78" {
+  start_receiver --slot s
+  eventually 10 has_flushed walrecv
+  switch_wal
+  eventually 10 has_flushed walrecv
+  stop_receiver
+  rm "$WAL"/????????????????????????
+  # The server may have written something meanwhile.
+  truncate -s 0 "$WAL"/*.partial
+  truncate -s 1M "$WAL"/*.partial
+  server other --initdb --wal-segsize=1
+  make_slot s
+  for _ in 1 2 3 4 5 6; do switch_wal; done
+  assert_refuses other_system "of its own" --slot s
+  assert_equal "$(names_in "$WAL" | wc -l)" 1
   remove_server other
 }
 

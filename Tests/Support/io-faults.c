@@ -119,6 +119,14 @@ int open64(const char *path, int flags, ...) {
     return result;
 }
 
+int openat(int folder, const char *name, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return flags & O_CREAT && fails("open", name) ? -1 : REAL(openat)(folder, name, flags, mode);
+}
+
 int fallocate(int fd, int mode, off_t offset, off_t size) {
     return fails_on("allocate", fd) ? -1 : REAL(fallocate)(fd, mode, offset, size);
 }

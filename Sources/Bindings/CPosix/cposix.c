@@ -50,6 +50,9 @@ ssize_t cposix_write(int fd, const void *buf, size_t len) {
 int cposix_open(const char *path, int flags, mode_t mode) {
     OR_ERRNO(open(path, flags | O_CLOEXEC, mode));
 }
+int cposix_openat(int folder, const char *name, int flags, mode_t mode) {
+    OR_ERRNO(openat(folder, name, flags | O_CLOEXEC, mode));
+}
 int cposix_close(int fd) { OR_ERRNO(close(fd)); }
 int cposix_fsync(int fd) { OR_ERRNO(fsync(fd)); }
 int cposix_fdatasync(int fd) { OR_ERRNO(fdatasync(fd)); }
@@ -64,6 +67,9 @@ int64_t cposix_free_bytes(int fd) {
 }
 int cposix_ftruncate(int fd, off_t length) { OR_ERRNO(ftruncate(fd, length)); }
 int cposix_rename(const char *from, const char *to) { OR_ERRNO(rename(from, to)); }
+int cposix_renameat(int folder, const char *from, const char *to) {
+    OR_ERRNO(renameat(folder, from, folder, to));
+}
 int cposix_unlink(const char *path) { OR_ERRNO(unlink(path)); }
 int cposix_mkdir(const char *path, mode_t mode) { OR_ERRNO(mkdir(path, mode)); }
 int cposix_dup2(int from, int to) { OR_ERRNO(dup2(from, to)); }

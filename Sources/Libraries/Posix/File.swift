@@ -43,6 +43,15 @@ public struct File: ~Copyable {
     self.path = path
   }
 
+  /// Opens a name in an open directory.
+  init(
+    _ name: String, in folder: Int32, _ flags: Int32, path: String
+  ) throws(SystemError) {
+    let opened = unsafe cposix_openat(folder, name, flags, 0o666)
+    raw = try checked(opened, "could not open \"\(path)\"")
+    self.path = path
+  }
+
   /// Opens `path` for reading.
   public init(reading path: String) throws(SystemError) { try self.init(path, O_RDONLY) }
 

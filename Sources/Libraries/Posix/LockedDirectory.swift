@@ -21,6 +21,31 @@ public struct LockedDirectory: ~Copyable {
 
   private init(_ raw: Int32, _ path: String) { (self.raw, self.path) = (raw, path) }
 
+  /// True if its path still leads to it, and not to another one that was put in its place.
+  public func isInPlace() throws(SystemError) -> Bool {
+    var found = cposix_stat()
+    _ = try checked(unsafe cposix_fstat(raw, &found), "could not stat \"\(path)\"")
+    return try FileFacts.of(path)?.inode == found.inode
+  }
+
+  /// Opens a file in it for reading and writing, as it is, and creates it when missing; in this very
+  /// directory, even if another one has its path by now.
+  public func file(updating name: String) throws(SystemError) -> File {
+    try File(name, in: raw, O_RDWR | O_CREAT, path: "\(path)/\(name)")
+  }
+
+  /// The same, emptied.
+  public func file(writing name: String) throws(SystemError) -> File {
+    try File(name, in: raw, O_WRONLY | O_CREAT | O_TRUNC, path: "\(path)/\(name)")
+  }
+
+  /// Gives a file in it another name in place of what has it; durable only once it is synced.
+  public func rename(_ old: String, to new: String) throws(SystemError) {
+    _ = try checked(
+      unsafe cposix_renameat(raw, old, new),
+      "could not rename \"\(path)/\(old)\" to \"\(path)/\(new)\"")
+  }
+
   /// Makes the names in it durable; see `File.syncData` for what an error means.
   public func sync() throws(SystemError) {
     _ = try checked(cposix_fsync(raw), "could not fsync \"\(path)\"")

@@ -20,6 +20,13 @@ public struct PostgresError: Diagnosable {
     self.context = context
   }
 
+  /// What to end with where a command about a slot failed: that it is missing, there already, or one
+  /// for logical decoding is a matter of how things were set up.
+  public var aboutSlot: any Diagnosable {
+    guard ["42704", "42710", "0A000"].contains(sqlState) else { return self }
+    return Failure(.configuration, message, detail: detail, hint: hint)
+  }
+
   public var exitCode: ExitCode {
     guard let sqlState else { return Self.exitCode(ofConnectionError: message) }
     return Self.exitCode(ofState: sqlState)
@@ -54,7 +61,13 @@ public struct PostgresError: Diagnosable {
       return .notPermitted
     }
     if has("database \""), has("does not exist") { return .configuration }
-    if has("too many clients") || has("remaining connection slots") || has("is starting up") {
+    // With wal_level=minimal there can be no other number.
+    if has("number of requested standby connections"), has("(currently 0)") {
+      return .configuration
+    }
+    if has("too many clients") || has("number of requested standby connections")
+      || has("remaining connection slots") || has("is starting up")
+    {
       return .temporary
     }
     return .unavailable

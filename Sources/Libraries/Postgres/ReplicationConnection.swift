@@ -75,6 +75,15 @@ public struct ReplicationConnection: ~Copyable {
     public init() {}
   }
 
+  /// True for a name that a slot may have.
+  public static func isSlotName(_ name: String) -> Bool {
+    let isAllowed = { (byte: UInt8) in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
+    }
+    return (1...63).contains(name.utf8.count) && name.utf8.allSatisfy(isAllowed)
+  }
+
   /// Makes a physical slot.
   public borrowing func createSlot(_ name: String, _ options: SlotOptions) throws {
     var sql = "CREATE_REPLICATION_SLOT \(Quoting.identifier(name))"

@@ -34,6 +34,9 @@ extension Walrecv {
   private static var slotFlags: [Flag<Options>] {
     [
       .option("slot", short: "S", "NAME", "replication slot, made when missing") {
+        guard ReplicationConnection.isSlotName($1) else {
+          throw UsageError("\"\($1)\" is not the name of a slot: a-z, 0-9 and _, 63 at most")
+        }
         $0.receiver.slot = $1
       },
       .toggle("no-create-slot", "a slot that is missing is an error") {

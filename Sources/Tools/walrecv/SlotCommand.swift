@@ -26,11 +26,12 @@ struct SlotCommand {
   func run() throws {
     let connection = try ReplicationConnection(
       options.connection, applicationName: Walrecv.name, isNamed: false)
-    if options.dropsSlot { return try connection.dropSlot(slot) }
-    do { try connection.createSlot(slot, options.receiver.slotOptions) } catch let error
-      as PostgresError where error.sqlState == "42710" && options.ifNotExists
-    {
-      return
+    do {
+      if options.dropsSlot { return try connection.dropSlot(slot) }
+      try connection.createSlot(slot, options.receiver.slotOptions)
+    } catch let error as PostgresError {
+      if error.sqlState == "42710", options.ifNotExists { return }
+      throw error.aboutSlot
     }
   }
 }

@@ -14,6 +14,8 @@ ssize_t cposix_pread(int fd, void *buf, size_t len, off_t offset);
 ssize_t cposix_pwrite(int fd, const void *buf, size_t len, off_t offset);
 ssize_t cposix_write(int fd, const void *buf, size_t len);
 int cposix_open(const char *path, int flags, mode_t mode);
+/* The same for a name in the directory that `folder` has open, wherever that is by now. */
+int cposix_openat(int folder, const char *name, int flags, mode_t mode);
 int cposix_close(int fd);
 int cposix_fsync(int fd);
 int cposix_fdatasync(int fd);
@@ -26,6 +28,8 @@ void cposix_umask(mode_t mask);
 int64_t cposix_free_bytes(int fd);
 int cposix_ftruncate(int fd, off_t length);
 int cposix_rename(const char *from, const char *to);
+/* The same for two names in the directory that `folder` has open, wherever that is by now. */
+int cposix_renameat(int folder, const char *from, const char *to);
 /* Renames only when `to` does not exist yet: -EEXIST otherwise. */
 int cposix_rename_new(const char *from, const char *to);
 int cposix_unlink(const char *path);

@@ -5,14 +5,22 @@ internal import Postgres
 /// The server sent other bytes than those that were received, and perhaps confirmed, before.
 struct Divergence: Error {
   let segment: Segment
-  /// The first byte that differs.
-  let position: LSN
+  /// The first byte that differs; nil where that is not known, since the segment is here no more.
+  let position: LSN?
+
+  /// In words.
+  var detail: String {
+    guard let position else {
+      return "the server has other WAL in \(segment.name) than was received, and moved away, before"
+    }
+    return "from \(position) on the server has other WAL than the directory has in \(segment.name)"
+  }
 }
 
 /// The segment that is being received: `NAME.partial`, of full size from the start.
 ///
-/// What it held before is compared with what comes, and never written over with anything else. A
-/// segment that is complete already is only compared.
+/// What it held before is compared with what comes, and never written over with anything else but for
+/// what a power loss leaves. A segment that is complete already is only compared.
 struct OpenSegment: ~Copyable {
   let segment: Segment
   private let file: File
@@ -33,9 +41,11 @@ struct OpenSegment: ~Copyable {
   init(
     _ segment: Segment, in directory: borrowing WALDirectory, _ preparation: Preparation
   ) throws {
-    let complete = directory.path(of: segment.name)
-    let isComplete = try FileFacts.of(complete)?.size == Int64(segment.size.bytes)
-    let file = try File(updating: isComplete ? complete : complete + ".partial")
+    try directory.checkPlace()
+    let facts = try FileFacts.of(directory.path(of: segment.name))
+    let isComplete = facts?.size == Int64(segment.size.bytes)
+    let name = isComplete ? segment.name : segment.name + ".partial"
+    let file = try directory.file(updating: name)
     let isNew = try Self.giveFullSize(file, segment, preparation)
     try file.sync()
     try directory.sync()
@@ -95,8 +105,33 @@ struct OpenSegment: ~Copyable {
     let held = try file.descriptor.read(
       count: bytes.count, at: Int64(position - segment.start))
     if held.span.equals(bytes) { return }
-    let first = held.indices.first { $0 >= bytes.count || held[$0] != bytes[$0] }
-    throw Divergence(segment: segment, position: position + (first ?? held.count))
+    guard held.count == bytes.count else {
+      throw Divergence(segment: segment, position: position + held.count)
+    }
+    var start = 0
+    while start < bytes.count {
+      let offset = position - segment.start + start
+      let end = min(bytes.count, start + Self.sectorBytes - offset % Self.sectorBytes)
+      try mend(bytes.extracting(start..<end), held[start..<end], at: offset)
+      start = end
+    }
+  }
+
+  /// What a disk writes as one.
+  private static var sectorBytes: Int { 512 }
+
+  /// Writes what the server has of a sector where a power loss kept that, or its last state, from the
+  /// disk, so that it ends in zeros.
+  ///
+  /// That was never confirmed. Anything else that differs is another history: its first record differs
+  /// in bytes that are not zero.
+  private func mend(_ bytes: Span<UInt8>, _ held: ArraySlice<UInt8>, at offset: Int) throws {
+    let first = bytes.indices.first { bytes[$0] != held[held.startIndex + $0] }
+    guard let first else { return }
+    guard !isComplete, held.dropFirst(first).allSatisfy({ $0 == 0 }) else {
+      throw Divergence(segment: segment, position: segment.start + (offset + first))
+    }
+    try file.write(bytes.extracting(droppingFirst: first), at: offset + first)
   }
 
   /// Has the disk begin with what was written from `start` to `end`.
@@ -116,8 +151,8 @@ struct OpenSegment: ~Copyable {
   consuming func finish(in directory: borrowing WALDirectory) throws -> Bool {
     if isComplete { return false }
     try file.sync()
-    let path = directory.path(of: segment.name)
-    try Directory.rename(path + ".partial", to: path)
+    try directory.checkPlace()
+    try directory.rename(segment.name + ".partial", to: segment.name)
     try directory.sync()
     return true
   }

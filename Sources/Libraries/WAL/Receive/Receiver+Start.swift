@@ -16,7 +16,11 @@ extension Receiver {
     }
     var remote = StartPoint.Remote(system: system, history: history)
     remote.isStandby = try stream.connection.setting("in_hot_standby") == "on"
-    if let slot = options.slot { remote.slot = try findSlot(slot, stream) }
+    if let slot = options.slot {
+      do { remote.slot = try findSlot(slot, stream) } catch let error as PostgresError {
+        throw error.aboutSlot
+      }
+    }
     return remote
   }
 
@@ -37,26 +41,47 @@ extension Receiver {
 
   /// What the directory says to a server with that history.
   private func local(
-    _ content: WALDirectory.Content, _ history: TimelineHistory
+    _ content: WALDirectory.Content, _ last: LastSegment?, _ history: TimelineHistory
   ) throws -> StartPoint.Local? {
     for oddity in content.oddities { message.warning(oddity) }
-    guard let newest = content.newest(in: history) else { return nil }
+    guard let newest = content.newest(in: history) else {
+      return try leftover(content, last, history)
+    }
     let name = newest.segment.name + (newest.isPartial ? ".partial" : "")
     var local = StartPoint.Local(
       segment: newest.segment, isPartial: newest.isPartial, usedEnd: newest.segment.end)
     if newest.isPartial { local.usedEnd = try directory.usedEnd(ofPartial: newest.segment) }
-    if let header = try directory.header(ofFile: name) {
-      local.systemIdentifier = "\(header.systemIdentifier)"
-    } else if let whole = content.complete.last {
-      local.systemIdentifier =
-        try directory.header(ofFile: whole.name).map { "\($0.systemIdentifier)" }
+    var header = try directory.header(ofFile: name)
+    if header == nil, let whole = content.complete.last {
+      header = try directory.header(ofFile: whole.name)
     }
+    local.systemIdentifier = header.map { "\($0.systemIdentifier)" } ?? last?.systemIdentifier
     let timeline = local.segment.timeline
     if let end = history.end(of: timeline), local.usedEnd > end {
       local.endsUnfinished =
         try directory.holdsOnlyUnfinishedRecord(of: timeline, behind: end, content, size)
     }
     return local
+  }
+
+  /// What the directory says where no segment in it is whole: something was received, and the server
+  /// is to go on there, not anywhere.
+  private func leftover(
+    _ content: WALDirectory.Content, _ last: LastSegment?, _ history: TimelineHistory
+  ) throws -> StartPoint.Local? {
+    if let segment = content.odd.last {
+      let header = try? directory.header(ofFile: segment.name)
+      return StartPoint.Local(
+        segment: segment, isPartial: true, usedEnd: segment.start,
+        systemIdentifier: header.map { "\($0.systemIdentifier)" } ?? last?.systemIdentifier)
+    }
+    let foreign = content.histories.first { !history.includes($0) }
+    let oddity = content.oddities.first
+    guard let problem = oddity ?? foreign.map({ "it has the history of timeline \($0)" })
+    else { return nil }
+    throw Failure(
+      .configuration, "\"\(options.directory)\" holds WAL that is not this server's",
+      detail: problem, hint: "Receive into a directory of its own.")
   }
 
   /// Where receiving begins.
@@ -66,6 +91,8 @@ extension Receiver {
     var timeline: UInt32
     /// The first byte that is asked for: before `start` where what is there is compared first.
     var first: LSN
+    /// The segment from there to `start`, where it is here no more.
+    var known: LastSegment.Finished?
     /// To be written once the server has sent something; nil when it was written.
     var announcement: Record?
   }
@@ -73,13 +100,20 @@ extension Receiver {
   /// Has the server send from where the directory ends, or, if told to, from behind a gap.
   ///
   /// The stream runs on return; nil when the end position is behind us already. With `verifies`
-  /// false the last complete segment is not compared.
+  /// false the last segment that was finished is not compared.
   func begin(
     _ stream: WALStream, _ remote: StartPoint.Remote, _ records: ReceiverRecords, verifies: Bool
   ) throws -> Beginning? {
+    try directory.checkPlace()
     let content = try directory.content(size)
+    if let name = content.compressed.first {
+      throw Failure(
+        .configuration, "\"\(name)\" is a compressed segment, of which nothing can be told here",
+        hint: "Decompress what pg_receivewal left, or receive into a directory of its own.")
+    }
     try directory.secure(content)
-    let local = try local(content, remote.history)
+    let last = try directory.lastSegment()
+    let local = try local(content, last, remote.history)
     let start = StartPoint.reconcile(local, remote, size)
     switch start.state {
     case .otherSystem:
@@ -96,29 +130,40 @@ extension Receiver {
         "the standby is at \(remote.system.position), the directory at \(start.position) already")
     }
     if let detail = start.detail { message.warning(detail) }
-    var first = start.position
-    if verifies, let local { first = Self.comparable(local, content) ?? first }
+    let overlap = verifies ? local.flatMap { Self.overlap($0, content, last) } : nil
+    if verifies, overlap == nil, let local, local.usedEnd == local.segment.start {
+      message.warning(
+        "nothing here shows whether the server goes on with what was received up to "
+          + "\(start.position)")
+    }
     if let end = options.endPosition, start.position > end {
       try queue.add(records.start(start, remote, slot: options.slot))
       return nil
     }
     do {
-      return try open(stream, remote, start, from: first, records)
+      var beginning = try open(
+        stream, remote, start, from: overlap?.first ?? start.position, records)
+      beginning.known = overlap?.known
+      return beginning
     } catch let error as PostgresError {
       guard Self.isGone(error) else { throw error }
       return try goOn(behind: start.lost(error), stream, remote, records)
     }
   }
 
-  /// The start of the last complete segment, where nothing behind it could show that the server
-  /// goes on with what is there; nil where something can, or nothing is there.
-  private static func comparable(
-    _ local: StartPoint.Local, _ content: WALDirectory.Content
-  ) -> LSN? {
+  /// The start of the last segment that was finished, and what is known of it if it is not there any
+  /// more, where nothing behind it could show that the server goes on with what was received; nil
+  /// where something can, or nothing is known.
+  private static func overlap(
+    _ local: StartPoint.Local, _ content: WALDirectory.Content, _ last: LastSegment?
+  ) -> (first: LSN, known: LastSegment.Finished?)? {
     guard local.usedEnd == local.next, !local.endsUnfinished else { return nil }
-    return content.complete.last {
-      $0.timeline == local.segment.timeline && $0.end == local.next
-    }?.start
+    let isBefore = { (segment: Segment) in
+      segment.timeline == local.segment.timeline && segment.end == local.next
+    }
+    if let whole = content.complete.last(where: isBefore) { return (whole.start, nil) }
+    guard let finished = last?.finished, isBefore(finished.segment) else { return nil }
+    return (finished.segment.start, finished)
   }
 
   /// Has the server send from `first` on, or from where the next timelines begin when it has nothing
@@ -228,11 +273,9 @@ extension Receiver {
     after divergence: Divergence, _ remote: StartPoint.Remote, _ records: ReceiverRecords
   ) throws {
     let segment = divergence.segment
-    let detail =
-      "from \(divergence.position) on the server has other WAL than the directory has in "
-      + "\(segment.name)"
     let problem = StartPoint(
-      state: .diverged, timeline: segment.timeline, position: divergence.position, detail: detail)
+      state: .diverged, timeline: segment.timeline,
+      position: divergence.position ?? segment.start, detail: divergence.detail)
     try refuse(problem, remote, records)
     try mark(records.gap(behind: problem, upTo: problem))
     try setAside(from: segment.start, remote.history)
@@ -267,6 +310,10 @@ extension Receiver {
     }
     for timeline in content.histories where !history.includes(timeline) {
       try setAside(WALFileName.history(timeline: timeline).text, suffix)
+    }
+    // What it says is of the other history too.
+    if let last = try directory.lastSegment() {
+      try directory.remember(LastSegment(of: last.systemIdentifier))
     }
     try directory.sync()
   }

@@ -19,7 +19,7 @@ extension Receiver {
     var pause: Int64 = 100
     /// False where the server has not got what is there any more, to compare it.
     var verifies = true
-    /// True once the records of what was there were written.
+    /// True once it is remembered what was there, and the records of that were written.
     var hasEmitted = false
   }
 
@@ -44,8 +44,7 @@ extension Receiver {
     var intervals = StatusReporter.Intervals(server: reportInterval(timeout))
     if options.reportsStatus { intervals.records = max(options.statusMilliseconds, 100) }
     guard var beginning = try begin(stream, remote, records, verifies: attempt.verifies) else {
-      if options.emitsExisting, !attempt.hasEmitted { try emitExisting(records) }
-      return
+      return try emit(&attempt, records)
     }
     var reporter = StatusReporter(stream, intervals)
     let queue = queue
@@ -54,7 +53,9 @@ extension Receiver {
     }
     defer { reporter.end() }
     var timeline = beginning.timeline
-    var writer = SegmentWriter(timeline: timeline, start: beginning.first, size: size)
+    var writer = SegmentWriter(
+      of: records.systemIdentifier, timeline: timeline, start: beginning.first, size: size,
+      known: beginning.known)
     while true {
       let outcome: Outcome
       do {
@@ -79,24 +80,36 @@ extension Receiver {
         where Self.isGone(error) && beginning.announcement != nil
       {
         if beginning.first < beginning.start.position {
+          message.warning(
+            "the server no longer has the WAL before \(beginning.start.position), so that it "
+              + "cannot be compared with what was received")
           attempt.verifies = false
           throw Restart.now
         }
         beginning = try goOn(behind: beginning.start.lost(error), stream, remote, records)
         timeline = beginning.timeline
-        writer = SegmentWriter(timeline: timeline, start: beginning.first, size: size)
+        writer = SegmentWriter(
+          of: records.systemIdentifier, timeline: timeline, start: beginning.first, size: size)
       }
     }
   }
 
-  /// The server, and what is there, are known to belong together: says so, and what is there.
+  /// Once the server, and what is there, are known to belong together: says so, and what is there.
   private func announce(
-    _ beginning: inout Beginning, _ attempt: inout Attempt, _ records: ReceiverRecords
+    _ beginning: inout Beginning, _ written: LSN, _ attempt: inout Attempt,
+    _ records: ReceiverRecords
   ) throws {
+    guard written >= beginning.start.position else { return }
     if let record = beginning.announcement.take() { try queue.add(record) }
-    guard options.emitsExisting, !attempt.hasEmitted else { return }
+    try emit(&attempt, records)
+  }
+
+  private func emit(_ attempt: inout Attempt, _ records: ReceiverRecords) throws {
+    guard !attempt.hasEmitted else { return }
     attempt.hasEmitted = true
-    try emitExisting(records)
+    let content = try directory.content(size)
+    try directory.rememberNewest(content, of: records.systemIdentifier)
+    if options.emitsExisting { try emitExisting(content, records) }
   }
 
   /// Takes all that has arrived, makes it durable, says so, waits for more.
@@ -111,7 +124,7 @@ extension Receiver {
     var (hasWaited, silence) = (false, silence)
     func settle(_ writer: inout SegmentWriter) throws {
       try writer.sync()
-      try stream.confirm(written: writer.written, flushed: writer.flushed)
+      try stream.confirm(written: writer.held, flushed: writer.flushed)
       (confirmed, lastSync) = (writer.flushed, Clock.monotonic())
       try queue.check()
       try checkRoom()
@@ -120,7 +133,7 @@ extension Receiver {
       try StopSignal.check()
       let isFarBehind = stream.serverPosition - writer.written >= size.bytes
       let arrival = try stream.receive { position, bytes in
-        try announce(&beginning, &attempt, records)
+        try announce(&beginning, writer.written, &attempt, records)
         try writer.append(bytes, at: position, isFarBehind: isFarBehind, in: directory) {
           segment, directory in
           try queue.add(records.segment(segment, path: directory.path(of: segment.name)))
@@ -136,19 +149,19 @@ extension Receiver {
         }
         if writer.written - writer.flushed >= Self.unsyncedBytes { try settle(&writer) }
       case .news:
-        try announce(&beginning, &attempt, records)
+        try announce(&beginning, writer.written, &attempt, records)
         if stream.wantsReply { try settle(&writer) }
       case .nothing:
         let mayWait = isFarBehind && Clock.monotonic() - lastSync < Self.catchUpNanoseconds
         if confirmed < writer.written, !mayWait { try settle(&writer) }
         // A server that has nothing to send says nothing.
-        if hasWaited { try announce(&beginning, &attempt, records) }
+        if hasWaited { try announce(&beginning, writer.written, &attempt, records) }
         if try silence.wantsAnswer() { try stream.ask() }
         hasWaited = try !stream.wait(milliseconds: confirmed < writer.written ? 50 : 1000)
       case .end:
         try writer.sync()
         // A server that is shut down does not listen any more; at a timeline's end it does.
-        try? stream.confirm(written: writer.written, flushed: writer.flushed)
+        try? stream.confirm(written: writer.held, flushed: writer.flushed)
         return .endOfTimeline
       }
     }
@@ -163,7 +176,7 @@ extension Receiver {
     try writer.close()
     guard isStop else { return }
     // The server is told once more, and is gone perhaps; that is no failure of ours.
-    try? stream.confirm(written: writer.written, flushed: writer.flushed)
+    try? stream.confirm(written: writer.held, flushed: writer.flushed)
     try? stream.stop()
   }
 
@@ -177,7 +190,8 @@ extension Receiver {
     try check(next, position, from: timeline, written)
     let start = Segment(timeline: next, holding: position, size: size).start
     let place = try open(stream, (next, start), reserved: written, records)
-    return SegmentWriter(timeline: place.timeline, start: place.first, size: size)
+    return SegmentWriter(
+      of: records.systemIdentifier, timeline: place.timeline, start: place.first, size: size)
   }
 
   /// Throws when the disk has less room than it is to keep.

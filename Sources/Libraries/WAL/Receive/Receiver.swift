@@ -93,8 +93,8 @@ public struct Receiver: ~Copyable {
     return (WALStream(connection), records)
   }
 
-  borrowing func emitExisting(_ records: ReceiverRecords) throws {
-    let content = try directory.content(size)
+  /// Who reads the records may move segments away from now on.
+  borrowing func emitExisting(_ content: WALDirectory.Content, _ records: ReceiverRecords) throws {
     for timeline in content.histories { try emitHistory(timeline, records) }
     for segment in content.complete {
       try queue.add(records.segment(segment, path: directory.path(of: segment.name)))

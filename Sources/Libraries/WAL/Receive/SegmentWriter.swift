@@ -16,13 +16,28 @@ struct SegmentWriter: ~Copyable {
   /// Behind the last byte that is durable.
   private(set) var flushed: LSN
   private var current: OpenSegment?
+  /// That of the server.
+  private let systemIdentifier: String
+  /// Of what was taken of the present segment.
+  private var checksum = CRC32C()
+  /// A segment that was received before and is here no more: what comes of it is only compared.
+  private let known: LastSegment.Finished?
   private var pending = ByteBuffer(capacity: SegmentWriter.batchBytes)
 
-  /// `start` is a segment's first byte.
-  init(timeline: UInt32, start: LSN, size: SegmentSize) {
+  /// `start` is a segment's first byte; of `known` it is the first one, or one behind.
+  init(
+    of systemIdentifier: String, timeline: UInt32, start: LSN, size: SegmentSize,
+    known: LastSegment.Finished? = nil
+  ) {
     (self.timeline, self.size) = (timeline, size)
     (written, flushed) = (start, start)
+    (self.systemIdentifier, self.known) = (systemIdentifier, known)
   }
+
+  /// Behind the last byte that was taken and is here.
+  var held: LSN { isComparing ? flushed : written }
+
+  private var isComparing: Bool { known.map { written < $0.segment.end } ?? false }
 
   /// Takes WAL that must begin where the last one ended; each segment that becomes full is handed
   /// to `finished`, durable under its name.
@@ -35,16 +50,18 @@ struct SegmentWriter: ~Copyable {
     }
     var rest = bytes
     while !rest.isEmpty {
-      if current == nil { try open(isFarBehind, in: directory) }
+      if current == nil, !isComparing { try open(isFarBehind, in: directory) }
       let room = size.bytes - (written - LSN(rawValue: segmentStart))
       let piece = rest.extracting(first: min(room, rest.count))
       try take(piece)
       rest = rest.extracting(droppingFirst: piece.count)
       if piece.count == room {
-        guard let segment = try finish(in: directory) else { continue }
-        // Before anybody may move the full one away: the directory always says where it ends.
-        if current == nil { try open(isFarBehind, in: directory) }
-        try finished(segment, directory)
+        guard let full = try finish(in: directory) else { continue }
+        // Before anybody may move the full one away: the directory always says where it ends, and
+        // of whose WAL. Opening makes both durable.
+        try directory.remember(LastSegment(of: systemIdentifier, full))
+        try open(isFarBehind, in: directory)
+        try finished(full.segment, directory)
       }
     }
   }
@@ -57,6 +74,7 @@ struct SegmentWriter: ~Copyable {
   }
 
   private mutating func take(_ bytes: Span<UInt8>) throws {
+    checksum.update(bytes)
     if bytes.count >= Self.batchBytes / 4 {
       try writePending()
       try current?.write(bytes, at: written)
@@ -82,19 +100,29 @@ struct SegmentWriter: ~Copyable {
   }
 
   /// Nil when the segment was complete before.
-  private mutating func finish(in directory: borrowing WALDirectory) throws -> Segment? {
+  private mutating func finish(
+    in directory: borrowing WALDirectory
+  ) throws -> LastSegment.Finished? {
     try writePending()
-    guard let full = current.take() else { preconditionFailure("no segment is open") }
-    let segment = full.segment
+    defer { checksum = CRC32C() }
+    guard let full = current.take() else {
+      if let known, checksum.value != known.checksum {
+        throw Divergence(segment: known.segment, position: nil)
+      }
+      flushed = written
+      return nil
+    }
+    let finished = LastSegment.Finished(segment: full.segment, checksum: checksum.value)
     let isNew = try full.finish(in: directory)
     flushed = written
-    return isNew ? segment : nil
+    return isNew ? finished : nil
   }
 
   /// Makes durable what was taken.
   mutating func sync() throws {
     guard flushed < written else { return }
     try writePending()
+    guard !isComparing else { return }
     try current?.sync()
     flushed = written
   }

@@ -33,7 +33,8 @@ extension WALDirectory {
     return isOpen && lastRecord.map { $0 < end } ?? true
   }
 
-  private func visit(_ name: String, _ take: (Span<UInt8>) throws -> Void) throws {
+  /// Hands over the bytes of a segment file, block by block.
+  func visit(_ name: String, _ take: (Span<UInt8>) throws -> Void) throws {
     let file = try File(reading: path(of: name))
     var offset: Int64 = 0
     while true {

@@ -16,6 +16,10 @@ struct WALDirectory: ~Copyable {
     var histories: [UInt32] = []
     /// Files with the name of a segment that cannot be one, and why.
     var oddities: [String] = []
+    /// The segments that those are named after, in order.
+    var odd: [Segment] = []
+    /// Segments as pg_receivewal compresses them.
+    var compressed: [String] = []
 
     /// The newest one.
     ///
@@ -71,6 +75,22 @@ struct WALDirectory: ~Copyable {
   /// Makes the names in it durable.
   func sync() throws(SystemError) { try locked.sync() }
 
+  /// Throws when another directory was put in its place: that one is not ours to work in.
+  func checkPlace() throws {
+    guard try !locked.isInPlace() else { return }
+    throw Failure(
+      .io, "\"\(path)\" is another directory now than the one that was received into",
+      hint: "What was received is where that one was moved to.")
+  }
+
+  func file(updating name: String) throws(SystemError) -> File { try locked.file(updating: name) }
+  func file(writing name: String) throws(SystemError) -> File { try locked.file(writing: name) }
+
+  /// Durable once the directory is synced.
+  func rename(_ old: String, to new: String) throws(SystemError) {
+    try locked.rename(old, to: new)
+  }
+
   /// Bytes that may still be written to its file system.
   func freeBytes() throws(SystemError) -> Int { try locked.freeBytes() }
 
@@ -85,17 +105,30 @@ struct WALDirectory: ~Copyable {
       switch WALFileName(name) {
       case .segment(let digits): try content.add(name, digits, size, in: self)
       case .partial(let digits):
-        if let segment = Segment(digits, size: size) { content.partial.append(segment) }
+        if let segment = Segment(digits, size: size) {
+          content.partial.append(segment)
+        } else {
+          try content.add(name, digits, size, in: self)
+        }
       case .history(let timeline): content.histories.append(timeline)
+      case nil where Self.isCompressed(name): content.compressed.append(name)
       case .backupLabel, nil: continue
       }
     }
     content.complete.sort(by: Self.precedes)
     content.partial.sort(by: Self.precedes)
+    content.odd.sort(by: Self.precedes)
     return content
   }
 
-  fileprivate static func precedes(_ a: Segment, _ b: Segment) -> Bool {
+  private static func isCompressed(_ name: String) -> Bool {
+    [".gz", ".lz4"].contains { suffix in
+      let parts = [suffix, suffix + ".partial"].filter { name.hasSuffix($0) }
+      return parts.contains { SegmentName(name.dropLast($0.utf8.count)) != nil }
+    }
+  }
+
+  static func precedes(_ a: Segment, _ b: Segment) -> Bool {
     a.number == b.number ? a.timeline < b.timeline : a.number < b.number
   }
 
@@ -166,6 +199,7 @@ extension WALDirectory.Content {
     let bytes = try FileFacts.of(directory.path(of: name))?.size ?? 0
     guard let segment = Segment(digits, size: size), bytes == size.bytes else {
       oddities.append("\"\(name)\" has \(bytes) bytes instead of \(size.bytes) and is passed over")
+      if let segment = Segment(digits, size: size) { odd.append(segment) }
       return
     }
     complete.append(segment)
