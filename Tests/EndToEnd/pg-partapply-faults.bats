@@ -11,6 +11,7 @@ setup_file() {
 }
 
 setup() {
+  cd "$BATS_TEST_TMPDIR" || return
   sql 'drop schema if exists public cascade; create schema public; grant all on schema public to public' 2>/dev/null
   MANIFEST=$BATS_TEST_TMPDIR/manifest.ndjson
 }
@@ -18,12 +19,28 @@ setup() {
 # A test with a server of its own has nobody asleep on the shared one.
 teardown() { [[ -n ${server:-} ]] || end_sleepers; }
 
-# Says in the manifest that a partition is archived and verified, as partition-run does. $2: when (now).
+# Says in the manifest that a partition is archived and verified, as partition-run does.
 prove() {
-  pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact |
-    jq -c --arg p "$1" --arg at "${2:-$(date -u +%FT%T.%6NZ)}" \
-      'select(.partition == $p) | .type = "object" | .sha256 = "0" | ., (. + {step: "verified", at: $at})' >>"$MANIFEST"
+  local record rows
+  record=$(pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact |
+    jq -c --arg p "$1" 'select(.partition == $p)')
+  rows=$(pg-extract-jsonl --record "$record" | sha256sum)
+  record=$(jq -c --arg raw "${rows%% *}" '.type = "object" | .sha256 = "0" | .raw_sha256 = $raw' <<<"$record")
+  in_pipeline append_step "$MANIFEST" archived <<<"$record"
+  in_pipeline append_step "$MANIFEST" verified <<<"$record"
 }
+
+# in_pipeline FUNCTION WORD…: one of those that pipelines share.
+in_pipeline() {
+  (
+    name='test'
+    # shellcheck source=pipelines/common.sh
+    . "$REPO/pipelines/common.sh"
+    "$@"
+  )
+}
+
+forget_proofs() { rm -f "$MANIFEST" "$MANIFEST".*; }
 
 drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
 
@@ -54,22 +71,40 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
 @test "a proof that is not of this table, or not of the last copy, or of what was dropped, is none" {
   sql "select plan.make('ev')" >/dev/null
   prove ev_1
-  cp "$MANIFEST" "$MANIFEST.good"
+  cp "$MANIFEST" good && cp "$MANIFEST.head" good.head
   local change
-  for change in '{step: "archived", sha256: "1"}' '{step: "dropped"}' '{step: "restored"}' '{step: "verified", oid: "1"}' \
+  for change in '{step: "archived"}' '{step: "dropped"}' '{step: "restored"}' '{step: "verified", oid: "1"}' \
     '{step: "verified", fingerprint: "f"}' '{step: "verified", rows: null}' '{step: "verified", at: "then"}'; do
-    cp "$MANIFEST.good" "$MANIFEST"
-    tail -n 1 "$MANIFEST.good" | jq -c ". + $change" >>"$MANIFEST"
+    cp good "$MANIFEST" && cp good.head "$MANIFEST.head"
+    tail -n 1 good | jq -c "del(.previous_sha256) + $change" | in_pipeline append_chained "$MANIFEST"
     run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
     [[ $status == 1 ]] || fail "$change: exit $status"
   done
   # A line that a power cut left unfinished proves nothing, and hides no other.
-  cp "$MANIFEST.good" "$MANIFEST"
+  cp good "$MANIFEST" && cp good.head "$MANIFEST.head"
   echo nonsense >>"$MANIFEST"
   run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 < <(drop_with_proof ev_1; creation create ev ev_3 2024-01-03 2024-01-04)
   assert_status 0
   assert_equal "$(jq -r .outcome <<<"$output")" $'done\ndone'
   assert_equal "$(partitions_of ev)" "ev_2 ev_3"
+}
+
+@test "a manifest of which a line is missing or changed, or that lost its chain, is no proof" {
+  sql "select plan.make('ev')" >/dev/null
+  prove ev_1
+  prove ev_2
+  cp "$MANIFEST" good
+  local damage
+  for damage in 1d 2d 4d 's/"rows":[0-9]*/"rows":1439/' 's/,"previous_sha256":[^}]*//' '2s/,"previous_sha256":[^}]*//'; do
+    sed "$damage" good >"$MANIFEST"
+    run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
+    assert_status 1
+    assert_equal "$(jq -r '.outcome + " " + .detail[:25]' <<<"$output")" "refused the manifest is no proof," "$damage"
+  done
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+  # Without the digest of the last line, which may be lost, the lines vouch for one another.
+  cp good "$MANIFEST" && rm "$MANIFEST.head"
+  assert_equal "$(drop_with_proof ev_1 | apply --manifest "$MANIFEST" --cool 0)" "drop ev_1 done"
 }
 
 @test "rows that come, go or change between archive and drop: back to the start, not gone" {
@@ -91,7 +126,7 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
   local kind
   for kind in false true; do
     sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
-    : >"$MANIFEST"
+    forget_proofs
     prove ev_1
     run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 \
       --hook "psql -qXc \"insert into ev values ('2024-01-01', 7777)\"" <<<"$(drop_with_proof ev_1)"
@@ -328,7 +363,7 @@ killed_everywhere() {
     if ((n % 2)); then fault=SENT; fi
     sql "drop schema if exists old cascade; drop table if exists ev, ev_1, ev_2, ev_3, ev_4, ev_5; create schema old; select plan.make('ev', $1);
       do 'begin if $1 then insert into ev select timestamptz ''2024-01-03 00:00:00+00'' + i * interval ''1 minute'', i from generate_series(0, 99) i; end if; end'" >/dev/null 2>&1
-    : >"$MANIFEST"
+    forget_proofs
     prove ev_1
     "$2" >"$BATS_TEST_TMPDIR/plan"
     rows=$(all_rows)

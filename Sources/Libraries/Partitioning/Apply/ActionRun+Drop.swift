@@ -1,5 +1,6 @@
 internal import Filter
 internal import JSON
+internal import Manifests
 internal import Posix
 internal import Postgres
 
