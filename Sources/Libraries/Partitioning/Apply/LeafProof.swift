@@ -31,6 +31,9 @@ extension ActionRun {
       guard let proof = try proofs.proof(of: name, database: database) else {
         throw ActionResult.refused("no proof that \(name.sql) is in the archive")
       }
+      if let objection = proofs.verdicts?.objection(to: proof) {
+        throw ActionResult.refused("\(name.sql) may not be in the archive: \(objection)")
+      }
       return try Self.matched(LeafProof(oid: rows.text(row, 0), name: name, proof: proof))
     }
   }

@@ -29,11 +29,15 @@ final class ProofBook {
 
   /// Nil where none was given.
   let path: String?
+  /// Nil where a proof is enough.
+  let verdicts: Verdicts?
   private var wanted: Set<QualifiedName>
   /// The last word on each that is wanted; nil until the file was read.
   private var proofs: [Key: Proof]?
 
-  init(path: String?, wanted: Set<QualifiedName>) { (self.path, self.wanted) = (path, wanted) }
+  init(path: String?, verdicts: Verdicts?, wanted: Set<QualifiedName>) {
+    (self.path, self.verdicts, self.wanted) = (path, verdicts, wanted)
+  }
 
   /// The proof that still holds; nil where there is none.
   ///
