@@ -22,7 +22,7 @@ teardown() { [[ -n ${server:-} ]] || end_sleepers; }
 # Says in the manifest that a partition is archived and verified, as partition-run does.
 prove() {
   local record rows
-  record=$(pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact |
+  record=$(pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact --key '{partition}' |
     jq -c --arg p "$1" 'select(.partition == $p)')
   rows=$(pg-extract-jsonl --record "$record" | sha256sum)
   record=$(jq -c --arg raw "${rows%% *}" '.type = "object" | .sha256 = "0" | .raw_sha256 = $raw' <<<"$record")
@@ -74,7 +74,7 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
   cp "$MANIFEST" good && cp "$MANIFEST.head" good.head
   local change
   for change in '{step: "archived"}' '{step: "dropped"}' '{step: "restored"}' '{step: "verified", oid: "1"}' \
-    '{step: "verified", fingerprint: "f"}' '{step: "verified", rows: null}' '{step: "verified", at: "then"}'; do
+    '{step: "verified", fingerprint: "f"}' '{step: "verified", rows: null}' '{step: "verified", raw_sha256: null}' '{step: "verified", at: "then"}'; do
     cp good "$MANIFEST" && cp good.head "$MANIFEST.head"
     tail -n 1 good | jq -c "del(.previous_sha256) + $change" | in_pipeline append_chained "$MANIFEST"
     run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
@@ -136,6 +136,40 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
     assert_equal "$(sql "select count(*), sum((n = 7777)::int) from ev")" "2881|1"
     assert_equal "$(sql "select count(*) from pg_constraint where conname = 'sluice_bound'")" 0
   done
+}
+
+@test "a change that its session has not told the statistics of yet is seen in the rows themselves, which are archived anew" {
+  local kind
+  for kind in false true; do
+    sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
+    forget_proofs
+    prove ev_1
+    # What comes within a second of a report waits for the next one, and that for the session to be idle.
+    psql -qX -c 'select count(*) from ev' -c "update ev set note = 'y' where n = 5" -c 'select pg_sleep(60)' >/dev/null 2>&1 3>&- &
+    eventually 10 somebody_sleeps
+    run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
+    assert_status 1
+    assert_equal "$(jq -r '[.outcome, .detail] | join(": ")' <<<"$output")" 'refused: rows of "public"."ev_1" have changed since it was archived'
+    assert_equal "$(sql "select count(*), sum((note = 'y')::int) from ev")" "2880|1"
+    assert_equal "$(tail -n 1 "$MANIFEST" | jq -c '[.step, .partition, .fingerprint]')" '["refuted","ev_1",null]'
+    end_sleepers
+    prove ev_1
+    assert_equal "$(drop_with_proof ev_1 | apply --manifest "$MANIFEST" --cool 0)" "drop ev_1 done"
+  done
+}
+
+@test "a part that comes while the hook runs has no proof, and is not dropped with the others" {
+  sql "create table lv (at date not null, kind text not null, n int) partition by range (at);
+    create table lv_1 partition of lv for values from ('2024-01-01') to ('2024-01-02') partition by list (kind);
+    create table lv_1_de partition of lv_1 for values in ('de'); insert into lv select '2024-01-01', 'de', g from generate_series(1, 5) g"
+  prove lv_1_de
+  run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 \
+    --hook "psql -qXc \"create table lv_1_fr partition of lv_1 for values in ('fr'); insert into lv values ('2024-01-01', 'fr', 6)\"" <<<"$(drop_with_proof lv_1)"
+  assert_status 1
+  assert_equal "$(jq -r '[.outcome, .detail] | join(": ")' <<<"$output")" 'refused: no proof that "public"."lv_1_fr" is in the archive'
+  assert_equal "$(sql "select count(*), max(n) from lv")" "6|6"
+  prove lv_1_fr
+  assert_equal "$(drop_with_proof lv_1 | apply --manifest "$MANIFEST" --cool 0)" "drop lv_1 done"
 }
 
 @test "G6: a drop never cascades: what depends on the table keeps it, attached" {
