@@ -3,6 +3,7 @@
 load support
 load servers
 load partitions
+load partitioning
 
 setup_file() {
   start_postgres
@@ -423,6 +424,54 @@ killed_everywhere() {
   done
   echo "# $kills kills at $n messages" >&3
   ((n > 30)) || fail "only $n"
+}
+
+# What a policy wants of ev_1 at noon of the next day.
+next_plan() {
+  pg-partplan "$POLICY" --at 2024-01-02T12:00:00Z | grep '"partition":"ev_1"'
+}
+
+@test "kill -9 anywhere between a detach and what follows it: the next plan goes on with the table" {
+  local retire kind n status kills=0
+  for retire in drop 'move to old'; do
+    for kind in false true; do
+      policy <<<"- {table: ev, key: at, interval: 1 day, premake: 0, retention: 12 hours, keep_at_least: 0, retire: $retire}"
+      for n in {1..60}; do
+        sql "drop schema if exists old cascade; drop table if exists ev, ev_1; create schema old; select plan.make('ev', $kind);
+          comment on table ev_1 is E'it''s\n mine'" >/dev/null 2>&1
+        next_plan >plan
+        status=0
+        SLUICE_FAULT=send:socket:$n:KILL LD_PRELOAD=$REPO/.build/support/io-faults.so pg-partapply <plan >/dev/null 2>&1 || status=$?
+        [[ $status == 137 ]] || break
+        kills=$((kills + 1))
+        if [[ $(sql "select relispartition from pg_class where relname = 'ev_1'") == f && -z $(sql "select to_regclass('old.ev_1')") ]]; then
+          assert_equal "$(pg-partcheck "$POLICY" | jq -r 'select(.finding == "orphan") | .severity + " " + .partition')" "error ev_1"
+        fi
+        if next_plan >plan; then
+          pg-partapply <plan >results || fail "message $n: $(<results)"
+        fi
+        next_plan && fail "message $n: there is more to do"
+        assert_equal "$(sql "select count(*) from ev where at < '2024-01-02'")" 0
+        if [[ $retire != drop ]]; then
+          assert_equal "$(sql "select count(*), obj_description('old.ev_1'::regclass) from old.ev_1")" "1440|it's
+ mine"
+        fi
+        assert_equal "$(sql "select to_regclass('ev_1') is null")" t
+      done
+      [[ $status == 0 ]] || fail "exit $status at message $n"
+    done
+  done
+  ((kills > 40)) || fail "only $kills kills"
+}
+
+@test "a hook that refuses the drop leaves the partition attached" {
+  policy <<<"- {table: ev, key: at, interval: 1 day, premake: 0, retention: 12 hours, keep_at_least: 0, retire: drop}"
+  sql "select plan.make('ev')" >/dev/null
+  next_plan >plan
+  run --separate-stderr pg-partapply --hook '! grep -q "\"action\":\"drop\""' <plan
+  assert_status 1
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+  assert_equal "$(sql "select obj_description('ev_1'::regclass) is null")" t
 }
 
 gentle_plan() { creation create ev ev_4 2024-01-04 2024-01-05; retirement move ev_2 '{"to_schema":"old"}'; drop_with_proof ev_1; }

@@ -29,7 +29,7 @@ extension ActionRun {
       try Self.check(proofs, session)
     }
     try askLeave()
-    if found.parentOID != nil { try detach(found) }
+    if found.parentOID != nil { try detachMarked(found) }
     do { try dropDetached(found) } catch {
       if let differ = error as? RowsDiffer { try refute(differ.leaf) }
       guard target.bound != nil, !(error is SystemError), !Self.isLost(error) else { throw error }
@@ -117,6 +117,7 @@ extension ActionRun {
           back.statements = [
             "ALTER TABLE \(parent.name.sql) ATTACH PARTITION \(name) \(run.target.bound ?? "")",
             "ALTER TABLE \(name) DROP CONSTRAINT sluice_bound",
+            found.commenting(found.ownComment),
           ]
           try Self.attach(back, to: parent, request, session, moving: { try move?.moveRest($0) })
         }
