@@ -54,7 +54,7 @@ extension ActionRun {
   ) throws {
     guard let standby = parent.defaultPartition, target.bound != "DEFAULT" else {
       for statement in target.fromAttachOn(parent) { try session.run(statement) }
-      return
+      return try checkAttached(target, to: parent, session)
     }
     let stall = Stall(session, lockTimeout: request.lockTimeout)
     try stall.run("LOCK TABLE ONLY \(parent.name.sql) IN SHARE ROW EXCLUSIVE MODE")
@@ -62,6 +62,21 @@ extension ActionRun {
     try moving(stall)
     for statement in target.fromAttachOn(parent) { try stall.run(statement) }
     try behind(stall)
+    try checkAttached(target, to: parent, session)
+  }
+}
+
+extension ActionRun {
+  /// Before anything is committed the catalog must have the partition; its bound is that of the statement.
+  private static func checkAttached(
+    _ target: ActionTarget, to parent: ParentState, _ session: ApplySession
+  ) throws {
+    guard let found = try RelationState.find(target.partition, in: session),
+      found.parentOID == parent.oid
+    else {
+      throw ActionResult.refused(
+        "\(target.partition.sql) would not be the partition of \(parent.name.sql) that was planned")
+    }
   }
 }
 
