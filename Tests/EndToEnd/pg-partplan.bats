@@ -255,6 +255,19 @@ b_-995 FOR VALUES FROM ('-995') TO ('5')"
 drop i_0"
 }
 
+@test "a stray value in the default partition does not make all others old" {
+  sql "create table stray (i bigint) partition by range (i); create table stray_default partition of stray default;
+    create table stray_0 partition of stray for values from (0) to (100); create table stray_100 partition of stray for values from (100) to (200);
+    insert into stray values (150), (900000000000)"
+  policy <<<'- {table: stray, key: {column: i, type: integer}, interval: 100, premake: 1, retention: 100, retire: drop, keep_at_least: 0, default: keep}'
+  plan
+  assert_equal "$(members action partition)" "create stray_200"
+  # Where there is nothing else it is all that there is to count from.
+  sql "drop table stray_0, stray_100"
+  plan || true
+  assert_equal "$(members action partition | head -n 1)" "create stray_900000000100"
+}
+
 @test "mixed case, quotes and 63 bytes (P7, P8)" {
   long=$(printf 'x%.0s' {1..60})äh
   sql "create schema other; create table other.\"My \"\"Events\" (\"At\" timestamptz not null) partition by range (\"At\");
