@@ -180,6 +180,17 @@ setup() {
   assert_equal "$(creation drain ev ev_3 2024-01-03 2024-01-04 | apply)" "drain ev_3 done 1 rows were moved"
 }
 
+@test "rows that a trigger keeps in the default partition: refused at once" {
+  sql "select plan.make('ev', true); insert into ev select '2024-01-03', i from generate_series(1, 50) i;
+    create function keep() returns trigger language plpgsql as 'begin return null; end';
+    create trigger kept before delete on ev_default for each row execute function keep()" >/dev/null
+  run --separate-stderr pg-partapply --batch-rows 10 --budget 20s <<<"$(creation drain ev ev_3 2024-01-03 2024-01-04)"
+  assert_status 1
+  assert_equal "$(jq -r '[.outcome, .elapsed_ms < 5000] | join(" ")' <<<"$output")" "refused true"
+  [[ $output == *'are not deleted'* ]] || fail "other words"
+  assert_equal "$(sql "select count(*) from ev where at = '2024-01-03'")" 50
+}
+
 @test "a published table's subscribers see no row leave" {
   sql "select plan.make('ev', true); insert into ev values ('2024-01-03', 1), ('2024-01-03', 2);
     create publication p for table ev with (publish_via_partition_root)" >/dev/null
