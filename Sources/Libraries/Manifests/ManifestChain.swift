@@ -78,7 +78,8 @@ public struct ManifestChain: Sendable {
   public var warning: String? {
     guard outcome != .broken, lines > 0 else { return nil }
     guard start != nil else {
-      return "no line carries the digest of another, so nothing shows whether one is missing or changed"
+      return
+        "no line carries the digest of another, so nothing shows whether one is missing or changed"
     }
     guard head != nil else {
       return
