@@ -1,4 +1,5 @@
 # pg-partapply where things go wrong: locks, kills, hooks, rows that come late. A row that exists nowhere is a failure.
+# shellcheck disable=SC2030,SC2031  # functions of pipelines run in subshells
 
 load support
 load servers
