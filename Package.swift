@@ -65,12 +65,13 @@ let package = Package(
     library("Digests", uses: ["Bytes", "CCrypto"]),
     library("Filter", uses: ["Bytes", "JSON", "Posix"]),
     library("Postgres", uses: ["Bytes", "JSON", "Posix", "Filter", "CLibPQ"]),
+    library("Manifests", uses: ["Bytes", "JSON", "Posix", "Digests", "Filter"]),
     library("Zstd", uses: ["Bytes", "Posix", "CZstd"]),
     library("ObjectStore", uses: ["Bytes", "JSON", "Posix", "Filter", "Digests", "CCurl"]),
     library("YAML", uses: ["Bytes", "CYaml"]),
     library(
       "Partitioning",
-      uses: ["Bytes", "JSON", "Posix", "Digests", "Filter", "Postgres", "YAML"]),
+      uses: ["Bytes", "JSON", "Posix", "Digests", "Filter", "Manifests", "Postgres", "YAML"]),
     library(
       "WAL", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "ObjectStore", "Zstd"]),
     // Tools.
@@ -86,7 +87,7 @@ let package = Package(
     tool("zst", uses: ["Zstd"]),
     tool("s3put", uses: ["ObjectStore"]),
     tool("s3get", uses: ["ObjectStore"]),
-    tool("s3verify", uses: ["Digests", "ObjectStore", "Zstd"]),
+    tool("s3verify", uses: ["Digests", "Manifests", "ObjectStore", "Zstd"]),
     tool("s3ls", uses: ["ObjectStore"]),
     tool("walrecv", uses: ["Postgres", "WAL"]),
     tool("s3rm", uses: ["ObjectStore"]),

@@ -117,6 +117,7 @@ assert_broken() {
   check_chain
   assert_status 0
   assert_equal "$(jq -c '[.outcome, .chained_from]' <<<"$output")" '["ok",null]'
+  assert_stderr_has 'no line carries the digest of another'
   chained 2
   check_chain
   assert_status 0
@@ -126,6 +127,13 @@ assert_broken() {
   assert_broken "the last line without a chain" 2
   { cat whole && echo '{"type":"object","key":"c"}'; } >"$MANIFEST"
   assert_broken "a line without a digest behind" 5
+}
+
+@test "a chain that was taken off all lines is noticed by their steps" {
+  chained 3
+  sed -i 's/,"previous_sha256":[^}]*//' "$MANIFEST"
+  rm "$MANIFEST.head"
+  assert_broken "no digests" 1
 }
 
 @test "a manifest that lost what lies beside it is ok, with a warning" {

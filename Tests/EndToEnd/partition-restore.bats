@@ -23,6 +23,16 @@ drop_with_line() {
   receipt_of "$1" | append_step "$MANIFEST" dropped
 }
 
+@test "a key with braces is a key where --key says so, and a template where a variable does" {
+  printf '{"type":"object","key":"%s","partition_schema":"public","partition":"p"}\n' 'a{b}' c >"$MANIFEST"
+  restore_it --key 'a{b}' --dry-run
+  assert_status 0
+  assert_equal "$(jq -r .key <<<"$output")" 'a{b}'
+  SLUICE_KEY='{table}/{partition}' restore_it --partition p --dry-run
+  assert_status 0
+  assert_equal "$(jq -r .key <<<"$output")" $'a{b}\nc'
+}
+
 @test "a dropped partition comes back into its place, with a line, and only once" {
   make_days back 3 50
   before=$(contents back)

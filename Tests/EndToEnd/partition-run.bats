@@ -178,6 +178,41 @@ assert_no_row_lost() {
   assert_equal "$(partitions rotten)" 6
 }
 
+@test "a partition that was verified once stays where this run finds its object missing, and cannot write it" {
+  make_past gone 4 10
+  archiving_policy gone
+  STORE=file://$WORK/store/
+  run_it
+  assert_status 0
+  assert_equal "$(counts)" "3 2 2 0 2"
+  # It cannot be written again either.
+  rm -rf store && echo x >store
+  run_it --cool 0
+  [[ $status != 0 ]]
+  assert_equal "$(jq -r 'select(.action == "drop").outcome' <<<"$output")" $'refused\nrefused'
+  assert_equal "$(partitions gone)" 8
+  rm store
+  run_it --cool 0
+  assert_status 0
+  assert_equal "$(counts)" "0 2 2 2 0"
+  assert_no_row_lost gone
+}
+
+@test "a partition that was verified once stays where the store cannot be reached" {
+  make_past afar 4 10
+  archiving_policy afar
+  run_it
+  assert_status 0
+  AWS_ENDPOINT_URL=http://127.0.0.1:1 run_it --cool 0
+  assert_status 69
+  assert_equal "$(jq -r 'select(.action == "drop").outcome' <<<"$output")" $'refused\nrefused'
+  assert_equal "$(partitions afar)" 8
+  run_it --cool 0
+  assert_status 0
+  assert_equal "$(counts)" "0 0 0 2 0"
+  assert_no_row_lost afar
+}
+
 @test "a hook that fails keeps the partition, and the others go on" {
   make_past hooked 4 10
   archiving_policy hooked

@@ -6,10 +6,13 @@ policy() {
   { echo tables: && cat; } >"$POLICY"
 }
 
-# The plan of POLICY, into the file PLAN.
+# The plan of POLICY, into the file PLAN. Its statements are such as pg-partapply takes, or that would end with 65.
 plan() {
+  local status=0
   PLAN=$BATS_TEST_TMPDIR/plan
-  pg-partplan "$POLICY" "$@" >"$PLAN"
+  pg-partplan "$POLICY" "$@" >"$PLAN" || return
+  pg-partapply --dry-run <"$PLAN" >/dev/null 2>"$BATS_TEST_TMPDIR/strangers" || status=$?
+  [[ $status != 65 ]] || fail "$(<"$BATS_TEST_TMPDIR/strangers")"
 }
 
 # members NAME… [-- FILTER]: those members of the plan's actions, a line each with spaces between.

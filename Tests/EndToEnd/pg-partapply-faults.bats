@@ -1,8 +1,10 @@
 # pg-partapply where things go wrong: locks, kills, hooks, rows that come late. A row that exists nowhere is a failure.
+# shellcheck disable=SC2030,SC2031  # functions of pipelines run in subshells
 
 load support
 load servers
 load partitions
+load partitioning
 
 setup_file() {
   start_postgres
@@ -11,6 +13,7 @@ setup_file() {
 }
 
 setup() {
+  cd "$BATS_TEST_TMPDIR" || return
   sql 'drop schema if exists public cascade; create schema public; grant all on schema public to public' 2>/dev/null
   MANIFEST=$BATS_TEST_TMPDIR/manifest.ndjson
 }
@@ -18,12 +21,28 @@ setup() {
 # A test with a server of its own has nobody asleep on the shared one.
 teardown() { [[ -n ${server:-} ]] || end_sleepers; }
 
-# Says in the manifest that a partition is archived and verified, as partition-run does. $2: when (now).
+# Says in the manifest that a partition is archived and verified, as partition-run does.
 prove() {
-  pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact |
-    jq -c --arg p "$1" --arg at "${2:-$(date -u +%FT%T.%6NZ)}" \
-      'select(.partition == $p) | .type = "object" | .sha256 = "0" | ., (. + {step: "verified", at: $at})' >>"$MANIFEST"
+  local record rows
+  record=$(pg-partitions --table "$(sql "select inhparent::regclass from pg_inherits where inhrelid = '$1'::regclass")" --count exact --key '{partition}' |
+    jq -c --arg p "$1" 'select(.partition == $p)')
+  rows=$(pg-extract-jsonl --record "$record" | sha256sum)
+  record=$(jq -c --arg raw "${rows%% *}" '.type = "object" | .sha256 = "0" | .raw_sha256 = $raw' <<<"$record")
+  in_pipeline append_step "$MANIFEST" archived <<<"$record"
+  in_pipeline append_step "$MANIFEST" verified <<<"$record"
 }
+
+# in_pipeline FUNCTION WORD…: one of those that pipelines share.
+in_pipeline() {
+  (
+    name='test'
+    # shellcheck source=pipelines/common.sh
+    . "$REPO/pipelines/common.sh"
+    "$@"
+  )
+}
+
+forget_proofs() { rm -f "$MANIFEST" "$MANIFEST".*; }
 
 drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
 
@@ -54,22 +73,40 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
 @test "a proof that is not of this table, or not of the last copy, or of what was dropped, is none" {
   sql "select plan.make('ev')" >/dev/null
   prove ev_1
-  cp "$MANIFEST" "$MANIFEST.good"
+  cp "$MANIFEST" good && cp "$MANIFEST.head" good.head
   local change
-  for change in '{step: "archived", sha256: "1"}' '{step: "dropped"}' '{step: "restored"}' '{step: "verified", oid: "1"}' \
-    '{step: "verified", fingerprint: "f"}' '{step: "verified", rows: null}' '{step: "verified", at: "then"}'; do
-    cp "$MANIFEST.good" "$MANIFEST"
-    tail -n 1 "$MANIFEST.good" | jq -c ". + $change" >>"$MANIFEST"
+  for change in '{step: "archived"}' '{step: "dropped"}' '{step: "restored"}' '{step: "verified", oid: "1"}' \
+    '{step: "verified", fingerprint: "f"}' '{step: "verified", rows: null}' '{step: "verified", raw_sha256: null}' '{step: "verified", at: "then"}'; do
+    cp good "$MANIFEST" && cp good.head "$MANIFEST.head"
+    tail -n 1 good | jq -c "del(.previous_sha256) + $change" | in_pipeline append_chained "$MANIFEST"
     run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
     [[ $status == 1 ]] || fail "$change: exit $status"
   done
   # A line that a power cut left unfinished proves nothing, and hides no other.
-  cp "$MANIFEST.good" "$MANIFEST"
+  cp good "$MANIFEST" && cp good.head "$MANIFEST.head"
   echo nonsense >>"$MANIFEST"
   run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 < <(drop_with_proof ev_1; creation create ev ev_3 2024-01-03 2024-01-04)
   assert_status 0
   assert_equal "$(jq -r .outcome <<<"$output")" $'done\ndone'
   assert_equal "$(partitions_of ev)" "ev_2 ev_3"
+}
+
+@test "a manifest of which a line is missing or changed, or that lost its chain, is no proof" {
+  sql "select plan.make('ev')" >/dev/null
+  prove ev_1
+  prove ev_2
+  cp "$MANIFEST" good
+  local damage
+  for damage in 1d 2d 4d 's/"rows":[0-9]*/"rows":1439/' 's/,"previous_sha256":[^}]*//' '2s/,"previous_sha256":[^}]*//'; do
+    sed "$damage" good >"$MANIFEST"
+    run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
+    assert_status 1
+    assert_equal "$(jq -r '.outcome + " " + .detail[:25]' <<<"$output")" "refused the manifest is no proof," "$damage"
+  done
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+  # Without the digest of the last line, which may be lost, the lines vouch for one another.
+  cp good "$MANIFEST" && rm "$MANIFEST.head"
+  assert_equal "$(drop_with_proof ev_1 | apply --manifest "$MANIFEST" --cool 0)" "drop ev_1 done"
 }
 
 @test "rows that come, go or change between archive and drop: back to the start, not gone" {
@@ -91,7 +128,7 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
   local kind
   for kind in false true; do
     sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
-    : >"$MANIFEST"
+    forget_proofs
     prove ev_1
     run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 \
       --hook "psql -qXc \"insert into ev values ('2024-01-01', 7777)\"" <<<"$(drop_with_proof ev_1)"
@@ -101,6 +138,40 @@ drop_with_proof() { retirement drop "$1" '{"needs_proof":true}'; }
     assert_equal "$(sql "select count(*), sum((n = 7777)::int) from ev")" "2881|1"
     assert_equal "$(sql "select count(*) from pg_constraint where conname = 'sluice_bound'")" 0
   done
+}
+
+@test "a change that its session has not told the statistics of yet is seen in the rows themselves, which are archived anew" {
+  local kind
+  for kind in false true; do
+    sql "drop table if exists ev, ev_1; select plan.make('ev', $kind)" >/dev/null
+    forget_proofs
+    prove ev_1
+    # What comes within a second of a report waits for the next one, and that for the session to be idle.
+    psql -qX -c 'select count(*) from ev' -c "update ev set note = 'y' where n = 5" -c 'select pg_sleep(60)' >/dev/null 2>&1 3>&- &
+    eventually 10 somebody_sleeps
+    run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 <<<"$(drop_with_proof ev_1)"
+    assert_status 1
+    assert_equal "$(jq -r '[.outcome, .detail] | join(": ")' <<<"$output")" 'refused: rows of "public"."ev_1" have changed since it was archived'
+    assert_equal "$(sql "select count(*), sum((note = 'y')::int) from ev")" "2880|1"
+    assert_equal "$(tail -n 1 "$MANIFEST" | jq -c '[.step, .partition, .fingerprint]')" '["refuted","ev_1",null]'
+    end_sleepers
+    prove ev_1
+    assert_equal "$(drop_with_proof ev_1 | apply --manifest "$MANIFEST" --cool 0)" "drop ev_1 done"
+  done
+}
+
+@test "a part that comes while the hook runs has no proof, and is not dropped with the others" {
+  sql "create table lv (at date not null, kind text not null, n int) partition by range (at);
+    create table lv_1 partition of lv for values from ('2024-01-01') to ('2024-01-02') partition by list (kind);
+    create table lv_1_de partition of lv_1 for values in ('de'); insert into lv select '2024-01-01', 'de', g from generate_series(1, 5) g"
+  prove lv_1_de
+  run --separate-stderr pg-partapply --manifest "$MANIFEST" --cool 0 \
+    --hook "psql -qXc \"create table lv_1_fr partition of lv_1 for values in ('fr'); insert into lv values ('2024-01-01', 'fr', 6)\"" <<<"$(drop_with_proof lv_1)"
+  assert_status 1
+  assert_equal "$(jq -r '[.outcome, .detail] | join(": ")' <<<"$output")" 'refused: no proof that "public"."lv_1_fr" is in the archive'
+  assert_equal "$(sql "select count(*), max(n) from lv")" "6|6"
+  prove lv_1_fr
+  assert_equal "$(drop_with_proof lv_1 | apply --manifest "$MANIFEST" --cool 0)" "drop lv_1 done"
 }
 
 @test "G6: a drop never cascades: what depends on the table keeps it, attached" {
@@ -328,7 +399,7 @@ killed_everywhere() {
     if ((n % 2)); then fault=SENT; fi
     sql "drop schema if exists old cascade; drop table if exists ev, ev_1, ev_2, ev_3, ev_4, ev_5; create schema old; select plan.make('ev', $1);
       do 'begin if $1 then insert into ev select timestamptz ''2024-01-03 00:00:00+00'' + i * interval ''1 minute'', i from generate_series(0, 99) i; end if; end'" >/dev/null 2>&1
-    : >"$MANIFEST"
+    forget_proofs
     prove ev_1
     "$2" >"$BATS_TEST_TMPDIR/plan"
     rows=$(all_rows)
@@ -354,6 +425,54 @@ killed_everywhere() {
   done
   echo "# $kills kills at $n messages" >&3
   ((n > 30)) || fail "only $n"
+}
+
+# What a policy wants of ev_1 at noon of the next day.
+next_plan() {
+  pg-partplan "$POLICY" --at 2024-01-02T12:00:00Z | grep '"partition":"ev_1"'
+}
+
+@test "kill -9 anywhere between a detach and what follows it: the next plan goes on with the table" {
+  local retire kind n status kills=0
+  for retire in drop 'move to old'; do
+    for kind in false true; do
+      policy <<<"- {table: ev, key: at, interval: 1 day, premake: 0, retention: 12 hours, keep_at_least: 0, retire: $retire}"
+      for n in {1..60}; do
+        sql "drop schema if exists old cascade; drop table if exists ev, ev_1; create schema old; select plan.make('ev', $kind);
+          comment on table ev_1 is E'it''s\n mine'" >/dev/null 2>&1
+        next_plan >plan
+        status=0
+        SLUICE_FAULT=send:socket:$n:KILL LD_PRELOAD=$REPO/.build/support/io-faults.so pg-partapply <plan >/dev/null 2>&1 || status=$?
+        [[ $status == 137 ]] || break
+        kills=$((kills + 1))
+        if [[ $(sql "select relispartition from pg_class where relname = 'ev_1'") == f && -z $(sql "select to_regclass('old.ev_1')") ]]; then
+          assert_equal "$(pg-partcheck "$POLICY" | jq -r 'select(.finding == "orphan") | .severity + " " + .partition')" "error ev_1"
+        fi
+        if next_plan >plan; then
+          pg-partapply <plan >results || fail "message $n: $(<results)"
+        fi
+        next_plan && fail "message $n: there is more to do"
+        assert_equal "$(sql "select count(*) from ev where at < '2024-01-02'")" 0
+        if [[ $retire != drop ]]; then
+          assert_equal "$(sql "select count(*), obj_description('old.ev_1'::regclass) from old.ev_1")" "1440|it's
+ mine"
+        fi
+        assert_equal "$(sql "select to_regclass('ev_1') is null")" t
+      done
+      [[ $status == 0 ]] || fail "exit $status at message $n"
+    done
+  done
+  ((kills > 40)) || fail "only $kills kills"
+}
+
+@test "a hook that refuses the drop leaves the partition attached" {
+  policy <<<"- {table: ev, key: at, interval: 1 day, premake: 0, retention: 12 hours, keep_at_least: 0, retire: drop}"
+  sql "select plan.make('ev')" >/dev/null
+  next_plan >plan
+  run --separate-stderr pg-partapply --hook '! grep -q "\"action\":\"drop\""' <plan
+  assert_status 1
+  assert_equal "$(partitions_of ev)" "ev_1 ev_2"
+  assert_equal "$(sql "select obj_description('ev_1'::regclass) is null")" t
 }
 
 gentle_plan() { creation create ev ev_4 2024-01-04 2024-01-05; retirement move ev_2 '{"to_schema":"old"}'; drop_with_proof ev_1; }

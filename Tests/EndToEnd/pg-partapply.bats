@@ -105,6 +105,37 @@ setup() {
   assert_equal "$(partitions_of ev)" "ev_1 ev_2"
 }
 
+@test "sql that is not what the record's members stand for is not run: 65, and nothing is done" {
+  sql "select plan.make('ev'); create table victim (a int); create function f() returns bool language sql as 'select true'" >/dev/null
+  local sql q='"public"."ev_3"' before
+  before=$(sql "select string_agg(c.oid || relname || relowner, ' ' order by c.oid) from pg_class c")
+  for sql in 'DROP TABLE victim CASCADE' 'DROP TABLE "public"."victim"' 'ALTER TABLE "public"."victim" OWNER TO "postgres"' \
+    'ALTER TABLE "public"."ev" DETACH PARTITION "public"."ev_1"' "ALTER TABLE $q OWNER TO \"postgres\"; DROP TABLE victim" \
+    "ALTER TABLE $q ADD CONSTRAINT sluice_bound CHECK (f())" "ALTER TABLE $q ADD CONSTRAINT sluice_bound CHECK (\"f\" ())" \
+    "ALTER TABLE $q ADD CONSTRAINT sluice_bound CHECK (true), DROP COLUMN at" "ALTER TABLE $q ENABLE ROW LEVEL SECURITY" \
+    'GRANT ALL ON TABLE "public"."victim" TO PUBLIC' "GRANT ALL ON TABLE $q, \"public\".\"victim\" TO PUBLIC" "DO 'begin drop table victim; end'" \
+    'ALTER PUBLICATION "p" ADD TABLE "public"."victim"' 'CREATE TABLE "public"."new" AS SELECT f()' 'SELECT f()' 'COMMIT' \
+    "ALTER TABLE \"public\".\"ev\" ATTACH PARTITION $q DEFAULT" "ALTER TABLE $q OWNER TO \"postgres\" /* */" \
+    'ALTER TABLE "public"."ev" ATTACH PARTITION "public"."victim" FOR VALUES FROM ('"'2024-01-03 00:00:00+00') TO ('2024-01-04 00:00:00+00')"; do
+    for kind in create drain; do
+      run --separate-stderr pg-partapply < <(creation create ev ev_4 2024-01-04 2024-01-05
+        creation $kind ev ev_3 2024-01-03 2024-01-04 | jq -c --arg s "$sql" '.sql = [.sql[0], $s] + .sql[1:]')
+      [[ $status == 65 && -z $output ]] || fail "exit $status for $sql"
+      assert_stderr_has 'not what its members stand for'
+      run --separate-stderr pg-partapply <<<"$(creation $kind ev ev_3 2024-01-03 2024-01-04 | jq -c --arg s "$sql" '.sql = [$s]')"
+      [[ $status == 65 ]] || fail "exit $status for $sql alone"
+    done
+  done
+  assert_equal "$(sql "select string_agg(c.oid || relname || relowner, ' ' order by c.oid) from pg_class c")" "$before"
+}
+
+@test "statements that leave the partition unattached are undone" {
+  sql "select plan.make('ev')" >/dev/null
+  run --separate-stderr pg-partapply <<<"$(creation create ev ev_3 2024-01-03 2024-01-04 | jq -c '.sql = .sql[:1]')"
+  assert_status 1
+  assert_equal "$(sql "select to_regclass('ev_3') is null")" t
+}
+
 # -- drain
 
 @test "G2: a row in the default partition is in the way of a create, and a drain moves it" {
@@ -147,6 +178,17 @@ setup() {
   assert_equal "$(sql "select (select count(*) from child), (select count(*) from ev)")" "1|2881"
   sql "delete from child"
   assert_equal "$(creation drain ev ev_3 2024-01-03 2024-01-04 | apply)" "drain ev_3 done 1 rows were moved"
+}
+
+@test "rows that a trigger keeps in the default partition: refused at once" {
+  sql "select plan.make('ev', true); insert into ev select '2024-01-03', i from generate_series(1, 50) i;
+    create function keep() returns trigger language plpgsql as 'begin return null; end';
+    create trigger kept before delete on ev_default for each row execute function keep()" >/dev/null
+  run --separate-stderr pg-partapply --batch-rows 10 --budget 20s <<<"$(creation drain ev ev_3 2024-01-03 2024-01-04)"
+  assert_status 1
+  assert_equal "$(jq -r '[.outcome, .elapsed_ms < 5000] | join(" ")' <<<"$output")" "refused true"
+  [[ $output == *'are not deleted'* ]] || fail "other words"
+  assert_equal "$(sql "select count(*) from ev where at = '2024-01-03'")" 50
 }
 
 @test "a published table's subscribers see no row leave" {

@@ -56,6 +56,36 @@ SQL
   [[ ! -s $BATS_TEST_TMPDIR/out ]]
 }
 
+@test "hours and less where clocks are set back by half an hour or a whole one: the server takes them, and a second plan is empty" {
+  for zone in Australia/Lord_Howe Europe/Berlin; do
+    for interval in '1 hour' '2 hours' '90 minutes' '30 minutes' '15 minutes'; do
+      for day in 2011-04-02 2011-10-01 2011-10-29; do
+        sql "drop table events; create table events (at timestamptz) partition by range (at)"
+        policy <<<"- {table: events, key: at, interval: $interval, premake: 0, horizon: 2 days, time_zone: $zone}"
+        plan --at ${day}T00:00:00Z || fail "$zone, $interval from $day: exit $?"
+        carry_out
+        plan --at ${day}T00:00:00Z
+        assert_equal "$(cat "$PLAN")" "" "$zone, $interval from $day"
+      done
+    done
+  done
+}
+
+@test "a second plan is empty: weeks that begin on any day, quarters, and odd steps" {
+  local rule
+  for rule in 'interval: 1 week, week_start: sunday' 'interval: 1 week, week_start: wednesday' 'interval: 3 months' 'interval: 1 month 5 days' \
+    'interval: 36 hours' 'interval: 5 hours' 'interval: 10 days' 'interval: 1 year'; do
+    for zone in $zones; do
+      sql "drop table events; create table events (at timestamptz) partition by range (at)"
+      policy <<<"- {table: events, key: at, $rule, premake: 9, time_zone: $zone}"
+      plan --at 2011-03-20
+      carry_out
+      plan --at 2011-03-20
+      assert_equal "$(cat "$PLAN")" "" "$zone, $rule"
+    done
+  done
+}
+
 @test "wall clocks and dates" {
   for zone in Australia/Lord_Howe Pacific/Apia; do
     for interval in '1 day' '1 month'; do

@@ -11,10 +11,11 @@ Posix         | CPosix Glibc
 Digests       Bytes | CCrypto
 Filter        JSON Posix |
 Postgres      Filter | CLibPQ Glibc
+Manifests     Filter Digests |
 Zstd          Bytes Posix | CZstd
 ObjectStore   Filter Digests | CCurl
 YAML          Bytes | CYaml
-Partitioning  Postgres Digests YAML |
+Partitioning  Postgres Manifests YAML |
 WAL           Postgres ObjectStore Zstd |
 Changes       Postgres |
 Repack        Changes Partitioning |

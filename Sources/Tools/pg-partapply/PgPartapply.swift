@@ -32,6 +32,9 @@ enum PgPartapply: Tool {
       .option("manifest", "FILE", "receipts that prove what is in the archive") {
         $0.request.manifest = $1
       },
+      .option("verdicts", "FILE", "take proofs only of objects that s3verify found ok here") {
+        $0.request.verdicts = $1
+      },
       .option("cool", "DURATION", "age of a proof before the partition is dropped; default 24h") {
         $0.request.cool = try OptionValue.duration($1)
       },

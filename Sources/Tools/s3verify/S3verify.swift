@@ -2,6 +2,7 @@ import Bytes
 import Digests
 import Filter
 import JSON
+import Manifests
 import ObjectStore
 import Posix
 import Zstd

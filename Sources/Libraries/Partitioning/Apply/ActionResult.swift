@@ -45,6 +45,7 @@ struct ActionResult: Error {
   init(_ error: any Error) {
     switch error {
     case let result as ActionResult: self = result
+    case let error as RowsDiffer: self.init(.refused, error.detail)
     case let error as StallError: self.init(.busy, error.description)
     case let error as PostgresError:
       let detail = error.message + (error.detail.map { ": \($0)" } ?? "")

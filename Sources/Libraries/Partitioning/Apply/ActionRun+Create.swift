@@ -44,6 +44,9 @@ extension ActionRun {
 
   /// Runs the statements from the attach on.
   ///
+  /// With foreign keys the attach locks tables one after the other: who writes to the first waits for us until we have
+  /// the last, so that all of the locks together have one time.
+  ///
   /// A default partition is locked by the attach and looked through for rows of the new one.
   /// Whoever inserts has to wait before it chooses a partition, and not behind it: a row that was
   /// meant for the default partition would be an error once there is a better one.
@@ -52,16 +55,29 @@ extension ActionRun {
     _ session: ApplySession, moving: (Stall) throws -> Void = { _ in },
     behind: (Stall) throws -> Void = { _ in }
   ) throws {
-    guard let standby = parent.defaultPartition, target.bound != "DEFAULT" else {
-      for statement in target.fromAttachOn(parent) { try session.run(statement) }
-      return
-    }
     let stall = Stall(session, lockTimeout: request.lockTimeout)
-    try stall.run("LOCK TABLE ONLY \(parent.name.sql) IN SHARE ROW EXCLUSIVE MODE")
-    try stall.run("LOCK TABLE \(standby.name.sql) IN ACCESS EXCLUSIVE MODE")
-    try moving(stall)
+    if let standby = parent.defaultPartition, target.bound != "DEFAULT" {
+      try stall.run("LOCK TABLE ONLY \(parent.name.sql) IN SHARE ROW EXCLUSIVE MODE")
+      try stall.run("LOCK TABLE \(standby.name.sql) IN ACCESS EXCLUSIVE MODE")
+      try moving(stall)
+    }
     for statement in target.fromAttachOn(parent) { try stall.run(statement) }
     try behind(stall)
+    try checkAttached(target, to: parent, session)
+  }
+}
+
+extension ActionRun {
+  /// Before anything is committed the catalog must have the partition; its bound is that of the statement.
+  private static func checkAttached(
+    _ target: ActionTarget, to parent: ParentState, _ session: ApplySession
+  ) throws {
+    guard let found = try RelationState.find(target.partition, in: session),
+      found.parentOID == parent.oid
+    else {
+      throw ActionResult.refused(
+        "\(target.partition.sql) would not be the partition of \(parent.name.sql) that was planned")
+    }
   }
 }
 

@@ -4,8 +4,14 @@ internal import Postgres
 extension ActionRun {
   mutating func detach() throws -> ActionResult {
     guard let found = try partitionState() else { return ActionResult(.exists, "it is gone") }
-    guard found.parentOID != nil else { return ActionResult(.exists) }
+    guard found.parentOID != nil || found.comment != found.ownComment else {
+      return ActionResult(.exists)
+    }
     try askLeave()
+    guard found.parentOID != nil else {
+      _ = try unmark(found)
+      return ActionResult(.done)
+    }
     try detach(found)
     return ActionResult(.done)
   }
@@ -14,7 +20,7 @@ extension ActionRun {
   mutating func move() throws -> ActionResult {
     let schema = target.toSchema ?? ""
     guard let found = try partitionState() else { return ActionResult(.exists, "it is gone") }
-    if found.parentOID == nil, found.name.schema == schema { return ActionResult(.exists) }
+    if found.name.schema == schema { return try detach() }
     let wanted = QualifiedName(schema: schema, name: found.name.name)
     if let there = try RelationState.find(wanted, in: session), there.oid != found.oid {
       throw ActionResult.refused("its name is taken by the \(there.description)")
@@ -24,11 +30,11 @@ extension ActionRun {
         .string(0, 0) != nil
     else { throw ActionResult.refused("there is no schema \(Quoting.identifier(schema))") }
     try askLeave()
-    if found.parentOID != nil { try detach(found) }
-    if found.name.schema == schema { return ActionResult(.done) }
+    if found.parentOID != nil { try detachMarked(found) }
     let (session, request) = (session, request)
     try attempts.run {
       try session.transaction(lockTimeout: request.lockTimeout) {
+        try session.run(found.commenting(found.ownComment))
         try session.run("ALTER TABLE \(found.name.sql) SET SCHEMA \(Quoting.identifier(schema))")
       }
     }

@@ -1,5 +1,6 @@
 internal import Filter
 internal import JSON
+internal import Manifests
 internal import Posix
 internal import Postgres
 
@@ -12,7 +13,7 @@ extension ActionRun {
     return ActionResult(.done)
   }
 
-  /// Drops a partition: detached first, and where that takes a proof, counted again when nobody can
+  /// Drops a partition: detached first, and where that takes a proof, read again when nobody can
   /// write to it.
   mutating func drop() throws -> ActionResult {
     guard let found = try partitionState() else {
@@ -28,13 +29,14 @@ extension ActionRun {
       try Self.check(proofs, session)
     }
     try askLeave()
-    if found.parentOID != nil { try detach(found) }
-    do { try dropDetached(found, proofs) } catch {
+    if found.parentOID != nil { try detachMarked(found) }
+    do { try dropDetached(found) } catch {
+      if let differ = error as? RowsDiffer { try refute(differ.leaf) }
       guard target.bound != nil, !(error is SystemError), !Self.isLost(error) else { throw error }
       try putBack(found, after: error)
       throw error
     }
-    try record(proofs)
+    try record(proofs, step: "dropped")
     return ActionResult(.done)
   }
 
@@ -42,12 +44,16 @@ extension ActionRun {
     (error as? PostgresError)?.endsSession == true
   }
 
-  private mutating func dropDetached(_ found: RelationState, _ proofs: [LeafProof]) throws {
+  /// What it consists of is looked up anew under the lock: a part may have come since.
+  private mutating func dropDetached(_ found: RelationState) throws {
+    let run = self
     let (session, request) = (session, request)
     try attempts.run {
       try session.transaction(lockTimeout: request.lockTimeout) {
         try session.run("LOCK TABLE \(found.name.sql) IN ACCESS EXCLUSIVE MODE")
-        try Self.check(proofs, session)
+        if run.target.needsProof {
+          try ArchivedRows.compare(try run.proofs(of: found), session)
+        }
         try session.run("DROP TABLE \(found.name.sql)")
       }
     }
@@ -71,17 +77,22 @@ extension ActionRun {
     guard target.needsProof, !request.isDryRun, let oid = target.oid,
       let proof = try proofs.proof(of: target.partition, database: session.connection.database)
     else { return }
-    try record([LeafProof(oid: oid, name: target.partition, proof: proof)])
+    try record([LeafProof(oid: oid, name: target.partition, proof: proof)], step: "dropped")
   }
 
-  /// A line for each copy that is now the only one.
-  private func record(_ proofs: [LeafProof]) throws {
+  /// A line for each copy that is now the only one, or that is not one.
+  private func record(_ proofs: [LeafProof], step: String, without extra: [String] = []) throws {
     guard let path = request.manifest else { return }
     for proof in proofs {
       var line = proof.proof.record
-      for name in ["step", "at", "previous_sha256"] { line.remove(name) }
-      try ManifestChain.append(line, step: "dropped", to: path)
+      for name in ["step", "at", "previous_sha256"] + extra { line.remove(name) }
+      try ManifestChain.append(line, step: step, to: path)
     }
+  }
+
+  /// Says that a copy is not what the table holds: without its fingerprint it is made anew.
+  private func refute(_ leaf: LeafProof) throws {
+    try record([leaf], step: "refuted", without: ["fingerprint"])
   }
 
   /// Attaches the table again, with all that came into it, and what came into the default partition
@@ -106,6 +117,7 @@ extension ActionRun {
           back.statements = [
             "ALTER TABLE \(parent.name.sql) ATTACH PARTITION \(name) \(run.target.bound ?? "")",
             "ALTER TABLE \(name) DROP CONSTRAINT sluice_bound",
+            found.commenting(found.ownComment),
           ]
           try Self.attach(back, to: parent, request, session, moving: { try move?.moveRest($0) })
         }

@@ -73,6 +73,10 @@ struct ActionTarget: Sendable {
       guard bound != nil, !statements.isEmpty else {
         throw Failure(.badInput, "the \(shown) has no bound or no sql")
       }
+      if let stranger = CreationShape.stranger(among: statements, CreationShape(self)) {
+        throw Failure(
+          .badInput, "the \(shown) has sql that is not what its members stand for: \(stranger)")
+      }
     case .move:
       guard toSchema != nil else { throw Failure(.badInput, "the \(shown) has no to_schema") }
       fallthrough

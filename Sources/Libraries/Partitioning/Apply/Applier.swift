@@ -26,7 +26,7 @@ public struct Applier {
 
   public init(_ request: ApplyRequest, _ options: ConnectionOptions, tool: String) {
     (self.request, self.options, self.tool) = (request, options, tool)
-    proofs = ProofBook(path: request.manifest, wanted: [])
+    proofs = ProofBook(path: request.manifest, verdicts: nil, wanted: [])
   }
 
   /// Runs `actions` in the order that is safe, and hands a `result` record of each to `emit`.
@@ -38,7 +38,8 @@ public struct Applier {
   ) throws -> ExitCode {
     let targets = try actions.map { try ActionTarget($0) }
     proofs = ProofBook(
-      path: request.manifest, wanted: Set(targets.map(\.partition)))
+      path: request.manifest, verdicts: try request.verdicts.map { try Verdicts(path: $0) },
+      wanted: Set(targets.map(\.partition)))
     let connected = try ApplySession(options, applicationName: tool)
     guard !connected.isReplica else {
       Message(tool: tool).info("the server is a read replica: nothing is done")

@@ -12,6 +12,8 @@ public struct ApplyRequest: Sendable {
   public var cool = 86_400_000
   /// The file of receipts; nil where there is none.
   public var manifest: String?
+  /// A file of verdicts, without a good one of which no proof counts; nil where proofs are enough.
+  public var verdicts: String?
   /// A command that is asked before an action; nil for none.
   public var hook: String?
   /// 0 lets it run for ever.

@@ -51,7 +51,10 @@ final class ApplySession {
   /// Runs `body` in a transaction whose statements wait at most `lockTimeout` milliseconds for a
   /// lock.
   func transaction<T>(lockTimeout: Int, _ body: () throws -> T) throws -> T {
-    try connection.execute("BEGIN; SET LOCAL lock_timeout = \(lockTimeout)")
+    // What is read behind a lock must be what is there then.
+    try connection.execute(
+      "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = \(lockTimeout)"
+    )
     do {
       let value = try body()
       try run("COMMIT")

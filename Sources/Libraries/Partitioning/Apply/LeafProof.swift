@@ -7,6 +7,13 @@ struct LeafProof {
   let oid: String
   let name: QualifiedName
   let proof: Proof
+
+  /// How a number of rows differs from what was archived; nil where it does not.
+  static func difference(rows: Int, archived: Int) -> String? {
+    if rows > archived { return "\(rows - archived) rows came since it was archived" }
+    if rows < archived { return "\(archived - rows) rows are gone since it was archived" }
+    return nil
+  }
 }
 
 extension ActionRun {
@@ -31,6 +38,9 @@ extension ActionRun {
       guard let proof = try proofs.proof(of: name, database: database) else {
         throw ActionResult.refused("no proof that \(name.sql) is in the archive")
       }
+      if let objection = proofs.verdicts?.objection(to: proof) {
+        throw ActionResult.refused("\(name.sql) may not be in the archive: \(objection)")
+      }
       return try Self.matched(LeafProof(oid: rows.text(row, 0), name: name, proof: proof))
     }
   }
@@ -39,9 +49,9 @@ extension ActionRun {
     guard leaf.proof.oid == nil || leaf.proof.oid == leaf.oid else {
       throw ActionResult.refused("the proof is of an earlier table with the name \(leaf.name.sql)")
     }
-    guard leaf.proof.rows != nil else {
+    guard leaf.proof.rows != nil, leaf.proof.digest != nil else {
       throw ActionResult.refused(
-        "the proof of \(leaf.name.sql) does not say how many rows there are")
+        "the proof of \(leaf.name.sql) does not say how many rows there are, or lacks their digest")
     }
     return leaf
   }
@@ -64,16 +74,15 @@ extension ActionRun {
 
   /// Counts what the archive must have; refuses where it is anything else.
   ///
-  /// An update changes no count, but the fingerprint.
+  /// An update changes no count, but the fingerprint: in time, as sessions tell of it late. So this is a first look, and
+  /// `ArchivedRows` has the last word.
   static func check(_ proofs: [LeafProof], _ session: ApplySession) throws {
     for leaf in proofs {
       let count = try session.query("SELECT pg_catalog.count(*) FROM ONLY \(leaf.name.sql)")
-      let (rows, archived) = (count.integer(0, 0) ?? 0, leaf.proof.rows ?? 0)
-      if rows > archived {
-        throw ActionResult.refused("\(rows - archived) rows came since it was archived")
-      }
-      if rows < archived {
-        throw ActionResult.refused("\(archived - rows) rows are gone since it was archived")
+      if let difference = LeafProof.difference(
+        rows: count.integer(0, 0) ?? 0, archived: leaf.proof.rows ?? 0)
+      {
+        throw ActionResult.refused(difference)
       }
       guard let then = leaf.proof.fingerprint else { continue }
       guard try PhysicalFacts.fingerprint(of: leaf.oid, on: session.connection) == then else {

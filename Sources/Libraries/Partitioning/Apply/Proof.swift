@@ -1,5 +1,6 @@
 internal import Filter
 internal import JSON
+internal import Manifests
 internal import Posix
 
 /// What a manifest says of a partition whose copy was read back and found whole.
@@ -10,6 +11,8 @@ struct Proof {
   let rows: Int?
   /// Of the partition when it was copied; nil where the line does not say.
   let fingerprint: String?
+  /// Of the rows as they were copied, as SHA-256; nil where the line does not say.
+  let digest: String?
   let oid: String?
   /// The line itself.
   let record: Record
@@ -26,16 +29,20 @@ final class ProofBook {
 
   /// Nil where none was given.
   let path: String?
+  /// Nil where a proof is enough.
+  let verdicts: Verdicts?
   private var wanted: Set<QualifiedName>
   /// The last word on each that is wanted; nil until the file was read.
   private var proofs: [Key: Proof]?
 
-  init(path: String?, wanted: Set<QualifiedName>) { (self.path, self.wanted) = (path, wanted) }
+  init(path: String?, verdicts: Verdicts?, wanted: Set<QualifiedName>) {
+    (self.path, self.verdicts, self.wanted) = (path, verdicts, wanted)
+  }
 
   /// The proof that still holds; nil where there is none.
   ///
   /// A copy that was made later and not read back yet takes it away, and so does what was dropped
-  /// or restored since.
+  /// or restored since. A manifest of which lines are missing or changed proves nothing.
   func proof(of name: QualifiedName, database: String) throws -> Proof? {
     if wanted.insert(name).inserted { proofs = nil }
     if proofs == nil { proofs = try read() }
@@ -45,28 +52,22 @@ final class ProofBook {
   private func read() throws -> [Key: Proof] {
     var found: [Key: Proof] = [:]
     guard let path, try FileFacts.of(path) != nil else { return found }
-    let file = try File(reading: path)
-    var reader = LineReader(from: file.descriptor, maxLineBytes: RecordReader.maxLineBytes)
     // A line that is no receipt, such as one that a power cut left unfinished, proves nothing, and hides no other.
-    while try Self.step(&reader) {
-      guard let record = try? Record(parsing: reader.line),
-        let schema = record.string("partition_schema"), let name = record.string("partition"),
+    let chain = try ManifestChain(path: path) { record, isChained in
+      guard let schema = record.string("partition_schema"), let name = record.string("partition"),
         wanted.contains(QualifiedName(schema: schema, name: name)), record.string("where") == nil
-      else { continue }
+      else { return }
       let key = Key(
         database: record.string("database") ?? "", name: QualifiedName(schema: schema, name: name))
-      switch record.string("step") ?? "archived" {
-      case "verified": found[key] = Proof(record)
-      case "archived":
-        if found[key]?.record.string("sha256") != record.string("sha256") { found[key] = nil }
-      default: found[key] = nil
-      }
+      let isVerified = record.string("step") == "verified" && isChained
+      found[key] = isVerified ? Proof(record) : nil
+    }
+    guard chain.outcome != .broken else {
+      throw ActionResult.refused(
+        "the manifest is no proof, as it is not what was written: line \(chain.line ?? 0): "
+          + (chain.detail ?? ""))
     }
     return found
-  }
-
-  private static func step(_ reader: inout LineReader) throws -> Bool {
-    do { return try reader.next() } catch is LineError { return false }
   }
 }
 
@@ -75,6 +76,7 @@ extension Proof {
     at = record.string("at").flatMap(Timestamp.microseconds)
     rows = record.integer("rows")
     fingerprint = record.string("fingerprint")
+    digest = record.string("raw_sha256")
     oid = record["facts"]?["oid"]?.string ?? record.string("oid")
     self.record = record
   }

@@ -39,6 +39,10 @@ final class RowMove {
     let before = batches
     while try isMoreThanABatch() {
       let moved = try pass(&attempts)
+      if moved == 0, try isKept() {
+        throw ActionResult.refused(
+          "rows of \(source) are not deleted, as by a trigger that keeps them")
+      }
       // All that are left are locked by others.
       if moved == 0, try !attempts.pause() { throw StallError() }
     }
@@ -46,6 +50,23 @@ final class RowMove {
     // takes longer.
     if batches > before {
       try? session.runAlone("VACUUM \(source)", lockTimeout: request.lockTimeout)
+    }
+  }
+
+  /// True where a row that we have locked is not deleted.
+  private func isKept() throws -> Bool {
+    try session.transaction(lockTimeout: request.lockTimeout) {
+      try session.query(
+        """
+        WITH locked AS (SELECT ctid AS place FROM ONLY \(source) WHERE \(condition) LIMIT 1
+            FOR UPDATE SKIP LOCKED),
+          moved AS (DELETE FROM ONLY \(source) WHERE ctid = ANY (ARRAY(SELECT place FROM locked))
+            RETURNING \(columns)),
+          given AS (INSERT INTO \(target) (\(columns)) OVERRIDING SYSTEM VALUE
+            SELECT \(columns) FROM moved)
+        SELECT (SELECT count(*) FROM locked) > (SELECT count(*) FROM moved)
+        """
+      ).boolean(0, 0)
     }
   }
 

@@ -7,6 +7,8 @@ enum OrphanSearch {
     let name: String
     /// True where a mark of ours is left on it, so that it was a partition, or was to be one.
     let isMarked: Bool
+    /// True where its mark says that something with rows of this table was begun and not ended.
+    let isUnfinished: Bool
   }
 
   /// The orphans of each of `roots`, which are OIDs.
@@ -22,7 +24,8 @@ enum OrphanSearch {
     for row in 0..<rows.count {
       found[rows.text(row, 0), default: []].append(
         Orphan(
-          schema: rows.text(row, 1), name: rows.text(row, 2), isMarked: rows.boolean(row, 3)))
+          schema: rows.text(row, 1), name: rows.text(row, 2), isMarked: rows.boolean(row, 3),
+          isUnfinished: rows.boolean(row, 4)))
     }
     return found
   }
@@ -53,12 +56,14 @@ enum OrphanSearch {
         OR coalesce(pg_catalog.obj_description(c.oid, 'pg_class') LIKE 'sluice%', false) AS marked,
         pg_catalog.starts_with(c.relname, p.relname || '_')
           AND pg_catalog.substr(c.relname, pg_catalog.length(p.relname) + 1) ~ '^_p?[0-9][0-9_]*$'
-          AS named
+          AS named,
+        coalesce(pg_catalog.obj_description(c.oid, 'pg_class')
+          ~ ('^sluice: .* (from|of) ' || p.root || ' '), false) AS unfinished
       FROM place p JOIN pg_catalog.pg_class c ON c.relnamespace = p.relnamespace
       WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
         AND NOT EXISTS (SELECT FROM tree t WHERE t.oid = c.oid)
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid))
-    SELECT c.root, s.nspname, c.relname, c.marked
+    SELECT c.root, s.nspname, c.relname, c.marked, c.unfinished
     FROM candidate c JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
     WHERE (c.marked OR c.named) AND \(columns(of: "c.oid")) = \(columns(of: "c.root"))
     ORDER BY s.nspname COLLATE "C", c.relname COLLATE "C"

@@ -57,9 +57,12 @@ struct StructureCheck {
     let isExpected = policy.retention.keep != nil && policy.retention.retirement == .detach
     for orphan in orphans {
       let detail =
-        orphan.isMarked
-        ? "it was to be a partition, and is none" : "it looks like a partition, and is none"
-      let severity = isExpected && !orphan.isMarked ? Finding.Severity.info : .warning
+        orphan.isUnfinished
+        ? "what was begun with it was not ended: its rows are not seen"
+        : orphan.isMarked
+          ? "it was to be a partition, and is none" : "it looks like a partition, and is none"
+      let severity: Finding.Severity =
+        orphan.isUnfinished ? .error : isExpected && !orphan.isMarked ? .info : .warning
       report.findings.append(
         Finding(.orphan, severity, detail).of(schema: orphan.schema, name: orphan.name))
     }

@@ -124,7 +124,31 @@ struct CreationSQL {
 
   /// The server gave the index its name when the table was attached, so that it must be looked up.
   private func identityByIndex(_ name: String) -> String {
-    let columns = Quoting.literal(Quoting.array(leafModel.identityColumns))
+    Self.identityByIndex(
+      name, columns: Quoting.literal(Quoting.array(leafModel.identityColumns)))
+  }
+
+  /// True if the literal `text` is the body of such a statement.
+  static func isIdentityByIndex(_ text: [UInt8], of table: String) -> Bool {
+    let statement = Array("DO ".utf8) + text
+    // What is left between the ends, once the columns are taken out, must be one constant.
+    let parts = identityByIndex(table, columns: "\u{1}").split(separator: "\u{1}")
+    guard parts.count == 2, statement.count > parts[0].utf8.count + parts[1].utf8.count,
+      statement.starts(with: parts[0].utf8),
+      statement.reversed().starts(with: parts[1].utf8.reversed())
+    else { return false }
+    let middle = statement.dropFirst(parts[0].utf8.count).dropLast(parts[1].utf8.count)
+    // Quotes in it are doubled, as it is a constant in a constant.
+    var (columns, rest) = ([UInt8](), middle)
+    while let byte = rest.popFirst() {
+      columns.append(byte)
+      if byte == UInt8(ascii: "'"), rest.popFirst() != byte { return false }
+    }
+    guard var tokens = SQLTokens(String(decoding: columns, as: UTF8.self)) else { return false }
+    return tokens.take(.literal) != nil && tokens.isAtEnd
+  }
+
+  private static func identityByIndex(_ name: String, columns: String) -> String {
     let body = """
       DECLARE found name; BEGIN
       SELECT c.relname INTO STRICT found FROM pg_catalog.pg_index i

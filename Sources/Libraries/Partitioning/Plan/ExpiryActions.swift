@@ -14,17 +14,18 @@ struct ExpiryActions {
   let listed: [String: Record]
 
   var actions: [Action] {
-    guard expiry.isDue else { return [action(.detach, [detach])] }
+    guard expiry.isDue else { return [action(.detach, detach)] }
     switch retirement {
-    case .detach: return [action(.detach, [detach])]
-    case .drop: return [action(.detach, [detach]), action(.drop, [drop])]
+    case .detach: return [action(.detach, detach)]
+    // One action, so that whoever is asked before it decides on both.
+    case .drop: return [action(.drop, detach + [drop])]
     case .move(let schema):
       let move = "ALTER TABLE \(expiry.node.sqlName) SET SCHEMA \(Quoting.identifier(schema))"
-      var moving = action(.move, [detach, move])
+      var moving = action(.move, detach + [move])
       moving.record.set("to_schema", schema)
       return [moving]
     case .archiveThenDrop:
-      var dropping = action(.drop, [detach, drop])
+      var dropping = action(.drop, detach + [drop])
       dropping.record.set("needs_proof", true)
       return table.leaves(of: expiry.node, below: expiry.parent).map(archiving) + [dropping]
     }
@@ -33,10 +34,11 @@ struct ExpiryActions {
   private var drop: String { "DROP TABLE \(expiry.node.sqlName)" }
 
   /// What is finished, and what a default partition forbids, is not done concurrently.
-  private var detach: String {
+  private var detach: [String] {
+    if expiry.node.isOrphan { return [] }
     let isPlain = expiry.isBesideDefault || serverVersion < 140_000
     let how = expiry.node.isDetachPending ? " FINALIZE" : isPlain ? "" : " CONCURRENTLY"
-    return "ALTER TABLE \(expiry.parent.sqlName) DETACH PARTITION \(expiry.node.sqlName)\(how)"
+    return ["ALTER TABLE \(expiry.parent.sqlName) DETACH PARTITION \(expiry.node.sqlName)\(how)"]
   }
 
   private func action(_ kind: Action.Kind, _ sql: [String]) -> Action {

@@ -4,16 +4,32 @@ internal import Postgres
 /// The boundaries of integer keys: multiples of the step, counted from the start.
 enum IntegerClock {
   /// The highest value in the table stands for the present moment; of an empty table that is 0.
+  ///
+  /// What is in the default partition does not count, unless there is nothing else: a single stray value would make all
+  /// others old.
   static func now(
-    _ table: CatalogNode, _ column: String, on connection: borrowing Connection
+    _ table: CatalogTable, _ column: String, on connection: borrowing Connection
   ) throws -> Int64 {
-    let name = Quoting.identifier(column)
-    let rows = try connection.query(
-      "SELECT coalesce(max(\(name)), 0)::numeric::text FROM \(table.sqlName)")
-    guard let value = Int64(rows.text(0, 0)) else {
-      throw Failure(.badInput, "\(rows.text(0, 0)) in table \(table.sqlName) is out of range")
+    let (root, name) = (table.root, Quoting.identifier(column))
+    let others = table.children(of: root).filter { !$0.isDefault }
+    // One by one, so that an index tells of each, where there is one.
+    let sources = table.defaultPartition(of: root) == nil ? [root] : others
+    let text = try highest(name, sources, on: connection) ?? highest(name, [root], on: connection)
+    guard let text else { return 0 }
+    guard let value = Int64(text) else {
+      throw Failure(.badInput, "\(text) in table \(root.sqlName) is out of range")
     }
     return value
+  }
+
+  private static func highest(
+    _ column: String, _ tables: [CatalogNode], on connection: borrowing Connection
+  ) throws -> String? {
+    if tables.isEmpty { return nil }
+    let queries = tables.map { "SELECT max(\(column)) AS m FROM \($0.sqlName)" }
+    return try connection.query(
+      "SELECT max(m)::numeric::text FROM (\(queries.joined(separator: " UNION ALL "))) AS t"
+    ).string(0, 0)
   }
 
   /// Throws a `Failure` (65) where numbers become too large, or a stretch has too many boundaries.

@@ -17,6 +17,8 @@ struct CatalogNode: Sendable {
   let bound: PartitionBound?
   /// True where a DETACH CONCURRENTLY was cut off.
   let isDetachPending: Bool
+  /// True for what was detached to be retired further, which was not done; the bound is the one that it had.
+  var isOrphan = false
   /// `r` range, `l` list, `h` hash; nil where it is not partitioned.
   var strategy: String?
   /// Names and types of the key's columns; '' stands for an expression.
@@ -31,13 +33,16 @@ struct CatalogTable: Sendable {
   let root: CatalogNode
   /// Of the root, in their order.
   var columns: [(name: String, type: String)]
+  /// What was detached from the root and is still to be retired.
+  let orphans: [CatalogNode]
   private var below: [String: [CatalogNode]]
 
   init(
     root: CatalogNode, columns: [(name: String, type: String)], nodes: [CatalogNode]
   ) {
     (self.root, self.columns) = (root, columns)
-    below = Dictionary(grouping: nodes) { $0.parent ?? "" }
+    orphans = nodes.filter(\.isOrphan)
+    below = Dictionary(grouping: nodes.filter { !$0.isOrphan }) { $0.parent ?? "" }
   }
 
   func children(of node: CatalogNode) -> [CatalogNode] { below[node.oid] ?? [] }
@@ -102,6 +107,7 @@ struct PlanCatalog: Sendable {
       name: rows.text(row, 3), kind: rows.text(row, 4), boundText: text,
       bound: text.flatMap { try? PartitionBound(parsing: $0) },
       isDetachPending: rows.boolean(row, 6))
+    node.isOrphan = rows.boolean(row, 10)
     if let key = rows.string(row, 8) {
       let columns = Self.columns(key)
       node.strategy = columns.first?.name
@@ -132,22 +138,28 @@ struct PlanCatalog: Sendable {
   /// would be looked up.
   private static var query: String {
     """
-    WITH RECURSIVE tree AS (
-      SELECT w.n, c.oid, NULL::oid AS parent, 0 AS depth, false AS is_pending
-      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (s, t, n)
+    WITH RECURSIVE named AS (
+      SELECT w.n, c.oid FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (s, t, n)
       JOIN pg_catalog.pg_class c ON c.relname = w.t AND c.relkind IN ('r', 'p', 'f', 'm', 'v')
       JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
       WHERE CASE WHEN w.s IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
-        ELSE s.nspname = w.s END
+        ELSE s.nspname = w.s END),
+    tree AS (
+      SELECT n, oid, NULL::oid AS parent, 0 AS depth, false AS is_pending, NULL::text AS left_bound
+      FROM named
       UNION ALL
-      SELECT p.n, i.inhrelid, i.inhparent, p.depth + 1, i.inhdetachpending
+      SELECT n.n, m.oid, n.oid, 1, false, m.bound
+      FROM (\(RetirementMark.query)) AS m JOIN named n ON n.oid::text = m.parent
+      UNION ALL
+      SELECT p.n, i.inhrelid, i.inhparent, p.depth + 1, i.inhdetachpending, NULL
       FROM tree p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid)
     SELECT (extract(epoch FROM now()) * 1000000)::bigint::text, NULL, NULL, NULL, NULL, NULL,
       pg_catalog.pg_is_in_recovery(),
-      pg_catalog.current_setting('server_version_num')::bigint, NULL, NULL, 0 AS depth, 0 AS place
+      pg_catalog.current_setting('server_version_num')::bigint, NULL, NULL, false, 0 AS depth,
+      0 AS place
     UNION ALL
     SELECT p.oid::text, p.parent::text, s.nspname, c.relname, c.relkind::text,
-      pg_catalog.pg_get_expr(c.relpartbound, 0), p.is_pending, p.n,
+      coalesce(p.left_bound, pg_catalog.pg_get_expr(c.relpartbound, 0)), p.is_pending, p.n,
       CASE WHEN c.relkind = 'p' THEN
         (SELECT (pg_catalog.jsonb_build_array(
             pg_catalog.jsonb_build_array(min(k.partstrat::text), ''))
@@ -163,7 +175,7 @@ struct PlanCatalog: Sendable {
           ORDER BY a.attnum)::text
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped) END,
-      p.depth, 1
+      p.left_bound IS NOT NULL, p.depth, 1
     FROM tree p JOIN pg_catalog.pg_class c ON c.oid = p.oid
     JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
     ORDER BY place, depth

@@ -64,17 +64,23 @@ struct ClockAnswer: Sendable {
     position + (offsets.last { $0.from <= position }?.offset ?? offsets.first?.offset ?? 0)
   }
 
-  /// True where the wall clock was set back, and showed the same at an earlier boundary.
+  /// True where the wall clock was set back, and an earlier boundary has the same name.
   ///
-  /// Only steps shorter than a day, which are taken in absolute time, can end twice in one such
-  /// hour.
+  /// Only steps shorter than a day, which are taken in absolute time, can have two boundaries in such a time. Names tell
+  /// no more than the step needs: where the clock goes back half an hour, hours are alike that are none of one minute.
   func isRepeated(_ position: Int64, _ rule: RangeRule) -> Bool {
     guard let place = offsets.lastIndex(where: { $0.from <= position }), place > 0,
-      let step = try? IntervalText(parsing: rule.intervalText), step.months == 0, step.days == 0
+      let interval = try? IntervalText(parsing: rule.intervalText), interval.months == 0,
+      interval.days == 0, interval.microseconds > 0
     else { return false }
-    let back = offsets[place - 1].offset - offsets[place].offset
-    return back > 0 && back.isMultiple(of: max(1, step.microseconds))
-      && position - back < offsets[place].from
+    let (step, back) = (interval.microseconds, offsets[place - 1].offset - offsets[place].offset)
+    guard back > 0 else { return false }
+    let (unit, wall) = (DatePrecision(of: interval).microseconds, wallClock(position))
+    return [back / step, back / step + 1].contains { count in
+      let earlier = position - count * step
+      return count > 0 && earlier < offsets[place].from
+        && (wall - count * step + back).floored(by: unit) == wall.floored(by: unit)
+    }
   }
 
   /// Takes in the wall clock's times at some positions in order.

@@ -97,7 +97,7 @@ struct PlanRun {
     for index in jobs.indices where !jobs[index].policy.range.kind.isTime {
       let job = jobs[index]
       let highest = try IntegerClock.now(
-        job.planner.table.root, job.policy.range.column, on: connection)
+        job.planner.table, job.policy.range.column, on: connection)
       do { jobs[index].answer = try IntegerClock.answer(job.planner.question, now: highest) } catch
       {
         failures.append((job.policy, error))
@@ -125,7 +125,7 @@ struct PlanRun {
     for (ask, answer) in zip(timed, answers) { parts[ask.job]?.learn(answer, level: ask.level) }
     for ask in asked where !ask.question.rule.kind.isTime {
       let highest = try IntegerClock.now(
-        jobs[ask.job].planner.table.root, ask.question.rule.column, on: connection)
+        jobs[ask.job].planner.table, ask.question.rule.column, on: connection)
       do throws(Failure) {
         parts[ask.job]?.learn(
           try IntegerClock.answer(ask.question, now: highest), level: ask.level)

@@ -18,6 +18,20 @@ extension Planner {
     }
   }
 
+  /// Adds what was detached to be retired, and then a run died.
+  func addOrphans(_ answer: ClockAnswer, to intention: inout Intention) {
+    for node in table.orphans {
+      guard let bound = node.bound else { continue }
+      let extent = extent(of: bound)
+      guard isOver(extent, answer) else { continue }
+      intention.expiries.append(
+        Expiry(
+          parent: table.root, node: node, from: extent.from.map(form.shown),
+          to: extent.to.map(form.shown),
+          reason: "its retirement was cut off; it " + reason(answer), isBesideDefault: false))
+    }
+  }
+
   /// A partition without an upper bound is never over, and without a retention none is.
   private func isOver(_ extent: Extent, _ answer: ClockAnswer) -> Bool {
     guard let cutoff = answer.cutoff, let to = extent.to else { return false }

@@ -72,6 +72,7 @@ struct Planner: Sendable {
       }
       addExpiries(of: lane, answer, to: &intention)
     }
+    addOrphans(answer, to: &intention)
     if policy.defaultPartition != .none, table.defaultPartition(of: table.root) == nil {
       intention.creations.append(creation(defaultPartition))
     }

@@ -24,6 +24,17 @@ public enum DatePrecision: Int, Comparable, CaseIterable, Sendable {
     }
   }
 
+  /// What a name of a time of day leaves out is less than this; a day for what is coarser.
+  var microseconds: Int64 {
+    switch self {
+    case .year, .month, .day: 86_400_000_000
+    case .hour: 3_600_000_000
+    case .minute: 60_000_000
+    case .second: 1_000_000
+    case .microsecond: 1
+    }
+  }
+
   /// Nil where the range is one of integers.
   public init?(of range: RangeRule) {
     guard case .interval(let text) = range.step, let interval = try? IntervalText(parsing: text)

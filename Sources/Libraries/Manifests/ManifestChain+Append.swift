@@ -1,11 +1,10 @@
 internal import Bytes
 internal import Digests
 internal import Filter
-internal import JSON
+public import JSON
 internal import Posix
 
-/// A manifest to which steps are added, each line with the digest of the line before it.
-enum ManifestChain {
+extension ManifestChain {
   private static var chunkBytes: Int { 64 << 10 }
   /// A digest covers so many lines at most.
   private static var maxUnfinished: Int { 16 }
@@ -13,7 +12,7 @@ enum ManifestChain {
   /// Appends `receipt` as the line of `step`; durable once this has returned.
   ///
   /// Beside the manifest, `PATH.head` keeps the digest of the last line, which tells when the end was cut off.
-  static func append(_ receipt: Record, step: String, to path: String) throws {
+  public static func append(_ receipt: Record, step: String, to path: String) throws {
     var record = receipt
     let file = try File(appending: path)
     try file.lock()

@@ -41,15 +41,19 @@ public struct ManifestChain: Sendable {
 
   /// Reads the file at `path` from end to end.
   ///
-  /// A line with the digest `anchor` must be there, too; nil where nobody kept one elsewhere.
-  public init(path: String, anchor: String?) throws {
+  /// A line with the digest `anchor` must be there, too; nil where nobody kept one elsewhere. `visit` gets each record
+  /// in turn, before it is known what lies behind it, and whether it is one of the chain.
+  public init(
+    path: String, anchor: String? = nil,
+    visit: (_ record: Record, _ isChained: Bool) -> Void = { _, _ in }
+  ) throws {
     (head, self.anchor) = (try Self.head(of: path), anchor)
     let file = try File(reading: path)
     var reader = LineReader(from: file.descriptor, maxLineBytes: RecordReader.maxLineBytes)
     do {
       while outcome == .ok, try reader.next() {
         try StopSignal.check()
-        take(reader.line)
+        if let record = take(reader.line) { visit(record, start != nil) }
       }
     } catch let error as LineError {
       tear(at: error.line, error.problem)
@@ -72,7 +76,11 @@ public struct ManifestChain: Sendable {
 
   /// What is worth a warning although nothing is wrong; nil for nothing.
   public var warning: String? {
-    guard outcome != .broken, start != nil else { return nil }
+    guard outcome != .broken, lines > 0 else { return nil }
+    guard start != nil else {
+      return
+        "no line carries the digest of another, so nothing shows whether one is missing or changed"
+    }
     guard head != nil else {
       return
         "nobody kept the digest of the last line, so an end that was cut off would not be noticed"
@@ -91,13 +99,15 @@ public struct ManifestChain: Sendable {
     return String(decoding: try file.descriptor.read(count: 64, at: 0), as: UTF8.self)
   }
 
-  private mutating func take(_ bytes: Span<UInt8>) {
+  /// Returns the record, where the line is one.
+  private mutating func take(_ bytes: Span<UInt8>) -> Record? {
     lines += 1
     let record = try? Record(parsing: bytes)
     if let record, let previous = record.json("previous_sha256") {
       check(String(decoding: previous, as: UTF8.self))
       if start == nil { start = lines }
-    } else if start != nil {
+    } else if start != nil || record?.string("step") != nil {
+      // There were no steps before there was a chain.
       if record != nil { fail(at: lines, "it carries no digest of the line before it") }
       if unfinished == nil { unfinished = lines }
     }
@@ -107,6 +117,7 @@ public struct ManifestChain: Sendable {
     last = digest
     recent.append([UInt8](copying: bytes))
     if recent.count > Self.spanLines { recent.removeFirst() }
+    return record
   }
 
   /// Holds the digest that line `lines` carries, as JSON, against the lines before it.
