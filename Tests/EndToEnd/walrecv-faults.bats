@@ -86,7 +86,7 @@ ends_and_resumes() {
 @test "killed before any of its system calls, it goes on without loss" {
   local call status
   for call in open:.partial:1 open:.partial:2 write:.partial:1 write:.partial:17 write:.partial:2 fsync:/wal:1 \
-    fsync:/wal:2 fsync:/wal:3 fsync:/wal:4 rename:/0000:1; do
+    fsync:/wal:2 fsync:/wal:3 fsync:/wal:4 rename:0000:1 fsync:.walrecv:1 rename:.walrecv:1; do
     start_faulty "${call//[:\/]/-}" "$call:KILL" walrecv -D "$DIR" -S "$SLOT"
     load 500
     sql 'select pg_switch_wal()' >/dev/null
