@@ -92,8 +92,19 @@ settle_switch() {
   esac
 }
 
+# The options of the command line, by name.
+declare -A given=()
+
 # A pipeline with an option that may be repeated redefines this.
-set_option() { printf -v "$(variable_of "$1")" '%s' "$2"; }
+set_option() {
+  printf -v "$(variable_of "$1")" '%s' "$2"
+  given[$1]=1
+}
+
+# A configuration that archive shares has its template there, which is no object's key; what --key says is one.
+forget_key_template() {
+  if [[ -z ${given[key]:-} && ${SLUICE_KEY:-} == *'{'* ]]; then unset SLUICE_KEY; fi
+}
 
 # Lines of NAME=value; variables that are set already win.
 read_config() {
@@ -182,7 +193,7 @@ in_group() {
   "$@" &
   group=$!
   set +m
-  if [[ -n $stopped ]]; then stop; fi
+  if [[ -n $stopped ]]; then stop "$stopped"; fi
   while :; do
     wait "$group"
     status=$?
