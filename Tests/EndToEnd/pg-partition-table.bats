@@ -154,6 +154,32 @@ is_read() { [[ $(sql "select count(*) from pg_locks where relation = 'events'::r
   assert_equal "$(plan | sed -n '2p' | apply)" "adopt-validate refused the constraint sluice_history is not there"
 }
 
+@test "sql that is not the catalog's own is never run, nor is what the table has outgrown" {
+  sql "create table events (at timestamptz not null); create table victims (n int)"
+  plan >"$BATS_TEST_TMPDIR/plan"
+  local step
+  for step in 1 2 3; do
+    # Behind what the step has, in its place, and with something left out.
+    sed -n "${step}p" "$BATS_TEST_TMPDIR/plan" | jq -c '.sql += ["DROP TABLE victims"]' | apply >>"$BATS_TEST_TMPDIR/said"
+    sed -n "${step}p" "$BATS_TEST_TMPDIR/plan" | jq -c '.sql[0] = "DROP TABLE victims"' | apply >>"$BATS_TEST_TMPDIR/said"
+    sed -n "${step}p" "$BATS_TEST_TMPDIR/plan" | jq -c '.sql |= .[:0] + ["SELECT 1"]' | apply >>"$BATS_TEST_TMPDIR/said"
+    [[ $step == 3 ]] || sed -n "${step}p" "$BATS_TEST_TMPDIR/plan" | pg-partapply >/dev/null
+  done
+  assert_equal "$(awk '{print $1, $2}' "$BATS_TEST_TMPDIR/said" | sort | uniq -c | xargs)" \
+    "3 adopt-check refused 3 adopt-swap refused 3 adopt-validate refused"
+  grep -q 'adopt-swap refused the adopt-swap is not what was planned: its sql has what no plan has: DROP TABLE victims' "$BATS_TEST_TMPDIR/said"
+  # Of an index that came since the plan the partitioned table would have none.
+  sql "create index late on events (at)"
+  sed -n 3p "$BATS_TEST_TMPDIR/plan" | apply | grep -q '^adopt-swap refused .* asks for ALTER INDEX "public"."late" RENAME'
+  plan --undo | jq -c '.sql[0] = "DROP TABLE victims"' | apply | grep -q '^adopt-undo refused'
+  sql "table victims"
+  sql "drop index late"
+  assert_equal "$(sed -n 3p "$BATS_TEST_TMPDIR/plan" | apply)" "adopt-swap done"
+  plan --undo | jq -c '.sql += ["DROP TABLE victims"]' | apply | grep -q '^adopt-undo refused'
+  sql "table victims"
+  plan --undo | apply | grep -q '^adopt-undo done'
+}
+
 @test "the way back before the swap takes the constraint away" {
   sql "create table events (at timestamptz not null)"
   plan | sed -n '1,2p' | pg-partapply >/dev/null

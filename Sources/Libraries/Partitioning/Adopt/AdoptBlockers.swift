@@ -1,3 +1,4 @@
+internal import Posix
 internal import Postgres
 
 /// What a table has that could not come along, each told as a reason.
@@ -58,6 +59,13 @@ enum AdoptBlockers {
   static func ofUndoing(
     _ oid: String, on connection: borrowing Connection
   ) throws -> [String] { try texts(dependents, [oid], on: connection) }
+
+  static func refuse(_ table: QualifiedName, _ reasons: [String]) throws(Failure) {
+    guard !reasons.isEmpty else { return }
+    throw Failure(
+      .badInput, "\(table.sql) cannot change its form as it is",
+      detail: reasons.joined(separator: "; "))
+  }
 
   /// What is bound to the table itself and not to its name.
   private static var dependents: String {

@@ -6,14 +6,18 @@ struct AdoptSQL {
   let table: QualifiedName
   let history: QualifiedName
   let column: String
-  /// As ATTACH PARTITION takes it, and its upper end as a condition.
+  /// As ATTACH PARTITION takes it, and its upper end.
   let bound: String
-  let condition: String
+  let upper: String
   let facts: AdoptFacts
 
   static var constraint: String { "sluice_history" }
 
   private var key: String { Quoting.identifier(column) }
+
+  private var condition: String {
+    "\(key) IS NOT NULL AND \(key) < \(Quoting.literal(upper))"
+  }
 
   /// The rows that are there are not looked at.
   var check: [String] {

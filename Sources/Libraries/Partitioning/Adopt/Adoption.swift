@@ -32,7 +32,7 @@ public struct Adoption: Sendable {
     let history = QualifiedName(
       schema: node.schema,
       name: NamingTemplate.name(of: "history", in: node.name))
-    try refuse(
+    try AdoptBlockers.refuse(
       table, try AdoptBlockers.ofAdoption(node.oid, column: policy.range.column, on: connection))
     guard try PlanFacts.taken([(history.schema, history.name)], on: connection).isEmpty else {
       throw Failure(.badInput, "the name \(history.sql) is taken")
@@ -41,11 +41,9 @@ public struct Adoption: Sendable {
     let upper = form.text(ranges.bound)
     let type = catalog.columns.first { $0.name == policy.range.column }?.type ?? ""
     let bound = PartitionBound.range(from: [.minimum], to: [.value(upper)])
-    let key = Quoting.identifier(policy.range.column)
     let sql = AdoptSQL(
       table: table, history: history, column: policy.range.column,
-      bound: bound.text(types: [type]),
-      condition: "\(key) IS NOT NULL AND \(key) < \(Quoting.literal(upper))",
+      bound: bound.text(types: [type]), upper: upper,
       facts: try AdoptFacts(node.oid, table: table, on: connection))
     let next = ranges.next.map {
       statements(of: $0, node, type, form, ranges.answer, sql.facts, version)
@@ -66,68 +64,17 @@ public struct Adoption: Sendable {
     return reasons.map { kind, statements, reason in
       Action(
         kind,
-        place.record(kind, sql: statements, reason: reason) { $0.field("oid", oid) })
+        place.record(kind, sql: statements, reason: reason) { facts in
+          facts.field("oid", oid)
+          facts.field("column", sql.column)
+        })
     }
   }
 
   /// The step that makes it a plain table again, while nothing but the old partition has rows.
   public func stepsBack(on connection: borrowing Connection) throws -> [Action] {
     let (catalog, _) = try read(on: connection)
-    let node = catalog.root
-    if node.kind == "r" { return [try stepBackFromCheck(node, on: connection)] }
-    let table = QualifiedName(schema: node.schema, name: node.name)
-    let children = catalog.children(of: node)
-    let history = children.first { child in
-      guard child.kind == "r", case .range([.minimum], _)? = child.bound else { return false }
-      return !child.isDetachPending
-    }
-    guard node.kind == "p", let history else {
-      throw Failure(.badInput, "\(node.sqlName) has no partition of old rows")
-    }
-    try refuse(table, try AdoptBlockers.ofUndoing(node.oid, on: connection))
-    let others = children.filter { $0.oid != history.oid }
-      .flatMap { catalog.leaves(of: $0, below: node).map(\.leaf) }
-    for other in others {
-      let rows = try connection.query("SELECT EXISTS (SELECT FROM \(other.sqlName))")
-      guard !rows.boolean(0, 0) else {
-        throw Failure(
-          .badInput, "partition \(other.sqlName) has rows",
-          hint: "Only while all rows are in \(history.sqlName) there is a way back.")
-      }
-    }
-    let sql = UndoSQL(
-      table: table, history: QualifiedName(schema: history.schema, name: history.name),
-      others: others.map { QualifiedName(schema: $0.schema, name: $0.name) },
-      facts: try AdoptFacts(node.oid, table: table, on: connection),
-      indexes: try Self.indexes(of: history.oid, on: connection))
-    let place = ActionPlace(
-      database: connection.database, table: node, parent: node, schema: history.schema,
-      name: history.name, from: nil, to: nil, bound: history.boundText)
-    let record = place.record(
-      .adoptUndo, sql: sql.statements, reason: "the old rows become the table again"
-    ) { facts in
-      facts.field("parent_oid", node.oid)
-      facts.field("oid", history.oid)
-    }
-    return [Action(.adoptUndo, record)]
-  }
-
-  /// Where the table is plain still, only the constraint of the first step has to go.
-  private func stepBackFromCheck(
-    _ node: CatalogNode, on connection: borrowing Connection
-  ) throws -> Action {
-    let rows = try connection.query(
-      "SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2",
-      [node.oid, AdoptSQL.constraint])
-    guard rows.count > 0 else { throw Failure(.badInput, "\(node.sqlName) is not partitioned") }
-    let place = ActionPlace(
-      database: connection.database, table: node, parent: node, schema: node.schema,
-      name: node.name, from: nil, to: nil, bound: nil)
-    let sql = ["ALTER TABLE \(node.sqlName) DROP CONSTRAINT \(AdoptSQL.constraint)"]
-    let record = place.record(
-      .adoptUndo, sql: sql, reason: "the table stays plain"
-    ) { $0.field("oid", node.oid) }
-    return Action(.adoptUndo, record)
+    return [try AdoptReversal(of: catalog).step(on: connection)]
   }
 
   private func read(
@@ -143,13 +90,6 @@ public struct Adoption: Sendable {
     return (table, catalog.serverVersion)
   }
 
-  private func refuse(_ table: QualifiedName, _ reasons: [String]) throws(Failure) {
-    guard !reasons.isEmpty else { return }
-    throw Failure(
-      .badInput, "\(table.sql) cannot change its form as it is",
-      detail: reasons.joined(separator: "; "))
-  }
-
   private func form(_ catalog: CatalogTable) throws(Failure) -> KeyForm {
     let column = policy.range.column
     guard let found = catalog.columns.first(where: { $0.name == column }) else {
@@ -162,21 +102,6 @@ public struct Adoption: Sendable {
         detail: "the policy takes its key for \(policy.range.kind.words)")
     }
     return form
-  }
-
-  /// Each of the old table's indexes with the one of the partitioned table above it.
-  private static func indexes(
-    of oid: String, on connection: borrowing Connection
-  ) throws -> [(own: String, shared: String)] {
-    let rows = try connection.query(
-      """
-      SELECT c.relname, p.relname FROM pg_catalog.pg_index i
-      JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.indexrelid
-      JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
-      JOIN pg_catalog.pg_class p ON p.oid = h.inhparent
-      WHERE i.indrelid = $1::oid AND c.relname <> p.relname ORDER BY c.relname
-      """, [oid])
-    return (0..<rows.count).map { (rows.text($0, 0), rows.text($0, 1)) }
   }
 }
 

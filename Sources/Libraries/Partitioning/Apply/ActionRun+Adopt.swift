@@ -13,6 +13,11 @@ extension ActionRun {
       throw ActionResult.refused("\(name.sql) is named \(found.name.sql) by now")
     }
     if target.kind == .adoptUndo, target.partition != target.table { _ = try parentState() }
+    let shape = AdoptShape(target: target)
+    if let difference = try session.reading({ try shape.difference(on: $0) }) {
+      throw ActionResult.refused(
+        "the \(target.kind.rawValue) is not what was planned: \(difference)")
+    }
     try askLeave()
     let (session, request, statements) = (session, request, target.statements)
     let kind = target.kind

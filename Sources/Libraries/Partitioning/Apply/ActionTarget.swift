@@ -27,6 +27,8 @@ struct ActionTarget: Sendable {
   /// What the plan was made on, as text; nil where the plan says nothing of it.
   let parentOID: String?
   let oid: String?
+  /// The key of the table that is to be partitioned.
+  let column: String?
   let fingerprint: String?
 
   /// Throws a `Failure` (65) where a member is missing that this kind of action needs.
@@ -41,10 +43,11 @@ struct ActionTarget: Sendable {
     bound = record.string("bound")
     toSchema = record.string("to_schema")
     needsProof = record.boolean("needs_proof") ?? false
-    statements = record["sql"]?.array?.compactMap(\.string) ?? []
+    statements = Self.statements(record)
     let facts = record["facts"]
     parentOID = Self.text(facts?["parent_oid"])
     oid = Self.text(facts?["oid"])
+    column = facts?["column"]?.string
     fingerprint = Self.text(facts?["fingerprint"]) ?? record.string("fingerprint")
     try check()
   }
@@ -56,6 +59,11 @@ struct ActionTarget: Sendable {
       throw Failure(.badInput, "the action has no \(schema) or no \(name)")
     }
     return QualifiedName(schema: first, name: second)
+  }
+
+  /// What an action stands for.
+  static func statements(_ record: Record) -> [String] {
+    record["sql"]?.array?.compactMap(\.string) ?? []
   }
 
   /// Numbers of the catalog come as strings, but others may write them as numbers.
@@ -85,6 +93,9 @@ struct ActionTarget: Sendable {
     case .adoptCheck, .adoptValidate, .adoptSwap, .adoptUndo:
       guard oid != nil, !statements.isEmpty else {
         throw Failure(.badInput, "the \(shown) has no oid in its facts, or no sql")
+      }
+      guard kind == .adoptUndo || column != nil && bound != nil else {
+        throw Failure(.badInput, "the \(shown) has no column in its facts, or no bound")
       }
     case .archive: break
     }

@@ -65,6 +65,15 @@ final class ApplySession {
     }
   }
 
+  /// Runs `body` in a transaction that reads one moment of the catalog, whose definitions name everything with its
+  /// schema.
+  func reading<T>(_ body: (borrowing Connection) throws -> T) throws -> T {
+    try connection.execute(
+      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''")
+    defer { try? connection.execute("ROLLBACK") }
+    return try body(connection)
+  }
+
   /// Runs a statement that no transaction may hold.
   func runAlone(_ sql: String, lockTimeout: Int) throws {
     try connection.execute("SET lock_timeout = \(lockTimeout)")

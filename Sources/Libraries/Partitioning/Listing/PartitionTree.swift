@@ -37,6 +37,8 @@ public struct TableName: Equatable, Sendable {
     let parts = try Quoting.qualifiedName(text)
     (self.text, schema, name) = (text, parts.schema, parts.name)
   }
+
+  init(_ name: QualifiedName) { (text, schema, self.name) = (name.sql, name.schema, name.name) }
 }
 
 /// A table with all that lies below it.
