@@ -5,6 +5,10 @@ internal import Posix
 /// One request and its answer as it comes in; a class, because C's callbacks point to it.
 final class Exchange {
   private let target: PartBuffer?
+
+  /// True where the body goes to the caller's buffer.
+  var hasTarget: Bool { target != nil }
+
   private let limit: Int
   private let isCancelled: () -> Bool
   /// When `isCancelled` was asked last, on the clock that never jumps.

@@ -92,8 +92,9 @@ struct HTTPConnection: ~Copyable {
     set(CURLOPT_CONNECTTIMEOUT, settings.connectSeconds)
     set(CURLOPT_LOW_SPEED_LIMIT, 1)
     set(CURLOPT_LOW_SPEED_TIME, stall)
-    set(CURLOPT_UPLOAD_BUFFERSIZE, 512 << 10)
-    set(CURLOPT_BUFFERSIZE, 256 << 10)
+    set(CURLOPT_UPLOAD_BUFFERSIZE, 128 << 10)
+    // Only for what is large.
+    if exchange.hasTarget { set(CURLOPT_BUFFERSIZE, 256 << 10) }
     if let file = settings.certificates { set(CURLOPT_CAINFO, file) }
     if !settings.usesProxy { set(CURLOPT_NOPROXY, "*") }
     unsafe ccurl_set_sink(handle, CURLOPT_WRITEFUNCTION, takeBody)

@@ -14,7 +14,7 @@ public struct ObjectGet: Sendable {
   }
 
   /// Three of them and the rest of the process fit in 64 MiB.
-  public static var defaultRangeBytes: Int { 14 << 20 }
+  public static var defaultRangeBytes: Int { 15 << 20 }
 
   let location: Location
   let expected: Expectation

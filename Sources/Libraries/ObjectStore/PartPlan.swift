@@ -6,7 +6,7 @@ public struct PartPlan: Equatable, Sendable {
   /// What S3 allows.
   public static var maxParts: Int { 10_000 }
   public static var maxObjectBytes: Int { 5 << 40 }
-  public static var defaultPartBytes: Int { 14 << 20 }
+  public static var defaultPartBytes: Int { 15 << 20 }
   private static var largestPartBytes: Int { 1 << 30 }
   private static var plainParts: Int { 1024 }
   private static var partsPerStep: Int { 512 }

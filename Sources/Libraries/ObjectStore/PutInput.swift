@@ -19,6 +19,8 @@ struct PutInput: ~Copyable {
   private(set) var crc32c = CRC32C()
   private(set) var byteCount = 0
   private(set) var isAtEnd = false
+  /// A byte that was read to see whether there is one.
+  private var next: UInt8?
   private var progress: Progress?
 
   /// With `partBytes`, the size of the first parts, the parts' digests cost little more.
@@ -29,6 +31,15 @@ struct PutInput: ~Copyable {
     progress = log.map { Progress($0) }
   }
 
+  /// False at the end of the input; waits for what can tell.
+  mutating func hasMore() throws(SystemError) -> Bool {
+    if isAtEnd || next != nil { return !isAtEnd }
+    var byte = [UInt8(0)]
+    isAtEnd = try source.read(into: &byte) == 0
+    if !isAtEnd { next = byte[0] }
+    return !isAtEnd
+  }
+
   /// Fills `buffer` from its start with up to `size` bytes; fewer only at the end of the input.
   mutating func fill(_ buffer: PartBuffer, size: Int) throws(SystemError) -> PartDigest {
     var partCRC = CRC32C()
@@ -36,9 +47,7 @@ struct PutInput: ~Copyable {
     while buffer.bytes.count < size, !isAtEnd {
       let wanted = min(Self.chunkBytes, size - buffer.bytes.count)
       let before = buffer.bytes.count
-      let count = unsafe try source.read(into: buffer.bytes.reserve(wanted), capacity: wanted)
-      unsafe buffer.bytes.advance(by: count)
-      isAtEnd = count == 0
+      let count = try read(wanted, behind: buffer)
       let piece = buffer.bytes.span(from: before)
       sha256.update(piece)
       partCRC.update(piece)
@@ -47,6 +56,20 @@ struct PutInput: ~Copyable {
     }
     crc32c.append(partCRC)
     return PartDigest(sha256: sha256.finishPart(), crc32c: partCRC)
+  }
+
+  /// Returns how many bytes were read; 0 at the end of the input.
+  private mutating func read(
+    _ wanted: Int, behind buffer: PartBuffer
+  ) throws(SystemError) -> Int {
+    if let byte = next.take() {
+      buffer.bytes.append(byte)
+      return 1
+    }
+    let count = unsafe try source.read(into: buffer.bytes.reserve(wanted), capacity: wanted)
+    unsafe buffer.bytes.advance(by: count)
+    isAtEnd = count == 0
+    return count
   }
 
   /// The digest of all that was read; nothing can be read after that.

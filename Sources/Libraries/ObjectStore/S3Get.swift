@@ -18,7 +18,7 @@ struct S3Get: ~Copyable {
     let all = expected.completed(by: object)
     try check(object, all)
     var sink = get.sink(take, all)
-    if object.bytes > 0 { try deliver(object, to: &sink) }
+    if object.bytes > 0 { try deliver(object, all.partBytes, to: &sink) }
     return try sink.finish(get.location)
   }
 
@@ -36,7 +36,18 @@ struct S3Get: ~Copyable {
     }
   }
 
-  private func deliver(_ object: S3Object, to sink: inout DeliverySink) throws {
+  /// Ranges that are the parts of the object where they may be, as a store then reads one part for each.
+  private func rangeBytes(_ partBytes: Int?) -> Int {
+    guard let partBytes, partBytes > rangeBytes / 2, partBytes < rangeBytes else {
+      return rangeBytes
+    }
+    return partBytes
+  }
+
+  private func deliver(
+    _ object: S3Object, _ partBytes: Int?, to sink: inout DeliverySink
+  ) throws {
+    let rangeBytes = rangeBytes(partBytes)
     let count = (object.bytes + rangeBytes - 1) / rangeBytes
     let queue = RangeQueue(
       count: count, window: max(2, concurrency), bufferBytes: min(rangeBytes, object.bytes))

@@ -4,18 +4,18 @@ internal import Filter
 internal import Posix
 
 extension S3Put {
-  /// Publishes what does not fit in one part.
+  /// Publishes what does not fit in one part, of which the first is read.
   func putParts(
-    _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
+    _ first: UploadQueue.Part, _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
   ) throws -> Receipt {
     // Whether it has the same bytes is known at the end only.
     if options.ifNoneMatch, !options.skipIdentical, let object = try connection.head(bucket, key) {
       return describe(object, .exists)
     }
-    if options.isDryRun { return try readOnly(parts, &input, queue, known) }
+    if options.isDryRun { return try readOnly(first, &input, queue, known) }
     let upload = try begin(known)
     do {
-      let arrived = try send(parts, &input, queue, upload)
+      let arrived = try send(first, &input, queue, upload)
       let receipt = try receipt(of: &input, arrived.count, known)
       return try complete(upload, arrived, receipt)
     } catch {
@@ -38,11 +38,11 @@ extension S3Put {
   }
 
   private func readOnly(
-    _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
+    _ first: UploadQueue.Part, _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
   ) throws -> Receipt {
     _ = try connection.head(bucket, key)
-    var count = parts.count
-    for part in parts { queue.give(back: part.buffer) }
+    var count = 1
+    queue.give(back: first.buffer)
     while !input.isAtEnd {
       let part = try nextPart(count + 1, &input, queue)
       if part.buffer.bytes.count > 0 { count += 1 }
@@ -55,7 +55,7 @@ extension S3Put {
 
   /// Reads to the end while threads upload; returns the parts once all have arrived.
   private func send(
-    _ parts: [UploadQueue.Part], _ input: inout PutInput, _ queue: UploadQueue,
+    _ first: UploadQueue.Part, _ input: inout PutInput, _ queue: UploadQueue,
     _ upload: MultipartUpload
   ) throws -> [UploadQueue.Arrived] {
     var threads = ThreadGroup()
@@ -68,7 +68,7 @@ extension S3Put {
           isCancelled: { StopSignal.received != nil || queue.hasFailed })
       }
       var count = 0
-      for part in parts { try add(part, &count, queue, upload, &threads) }
+      try add(first, &count, queue, upload, &threads)
       while !input.isAtEnd {
         let part = try nextPart(count + 1, &input, queue)
         try add(part, &count, queue, upload, &threads)

@@ -67,12 +67,11 @@ struct S3Put: ~Copyable {
     let queue = UploadQueue()
     let first = try nextPart(1, &input, queue)
     // Of an input that fills one part exactly the end is seen only behind it.
-    let second = input.isAtEnd ? nil : try nextPart(2, &input, queue)
-    guard let second, second.buffer.bytes.count > 0 else {
+    guard try input.hasMore() else {
       let stages = try known?.stages ?? upstream?.finished(received: input.byteCount) ?? []
       return try putWhole(first, stages)
     }
-    return try putParts([first, second], &input, queue, known)
+    return try putParts(first, &input, queue, known)
   }
 
   /// Reads the next part; an empty one at the end of the input.

@@ -31,7 +31,7 @@ enum S3get: Tool {
       .option("from", "URL", "where the record's member \"key\" is looked for, not at its url") {
         $0.from = $1
       },
-      .option("range-size", "SIZE", "size of the ranges that are fetched at once (14MiB)") {
+      .option("range-size", "SIZE", "size of the ranges that are fetched at once (15MiB)") {
         (options, text) throws(UsageError) in
         options.rangeBytes = try OptionValue.size(text, in: 64 << 10...1 << 30)
       },

@@ -39,7 +39,7 @@ enum S3put: Tool {
       {
         $0.leastRows = try OptionValue.count($1, in: 0...Int.max)
       },
-      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (14MiB)") {
+      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (15MiB)") {
         (options, text) throws(UsageError) in
         options.put.partBytes = try OptionValue.size(text, in: 64 << 10...5 << 30)
       },
