@@ -283,6 +283,25 @@ assert_no_row_lost() {
   verify --manifest "$MANIFEST" --chain
 }
 
+@test "a run ends by the signal that it got" {
+  local signal
+  make_past signalled 4 10
+  policy signalled 'retention: 1 day' 'retire: drop' 'keep_at_least: 0'
+  for signal in HUP:129 INT:130 TERM:143; do
+    rm -f asked
+    # What a shell begins in the background ignores SIGINT, unless it is told otherwise.
+    env --default-signal=INT partition-run --policy policy.yaml --manifest "$MANIFEST" --hook 'touch asked; sleep 60' \
+      >/dev/null 2>&1 3>&- &
+    leader=$!
+    eventually 30 test -e asked
+    kill -"${signal%:*}" "$leader"
+    status=0
+    wait "$leader" || status=$?
+    assert_equal "$status" "${signal#*:}" "$signal"
+  done
+  assert_no_row_lost signalled
+}
+
 @test "a run that is killed at any moment loses nothing, and the next one finishes" {
   local pause
   for pause in 0.3 0.8 1.5; do
