@@ -347,6 +347,27 @@ inserting() {
   done
 }
 
+@test "nor with foreign keys in both directions, and a drop" {
+  local kind
+  for kind in false true; do
+    sql "drop table if exists refs, ev, ev_1, kinds, places; select plan.make('ev', $kind); create table kinds (k int primary key);
+      create table places (p int primary key); insert into kinds values (1); insert into places values (1);
+      alter table ev add kind int default 1 references kinds, add place int default 1 references places;
+      create table refs (at timestamptz, n int, foreign key (at, n) references ev);
+      insert into refs select at, n from ev where at >= '2024-01-02' limit 10" >/dev/null
+    { creation create ev ev_3 2024-01-03 2024-01-04; creation create ev ev_4 2024-01-04 2024-01-05; retirement drop ev_1; } >"$BATS_TEST_TMPDIR/plan"
+    psql -qXc "begin; select count(*) from ev; select pg_sleep(3)" >/dev/null 2>&1 3>&- &
+    psql -qXc "begin; insert into refs select at, n from ev where at >= '2024-01-02' limit 1; select pg_sleep(2)" >/dev/null 2>&1 3>&- &
+    eventually 10 somebody_sleeps
+    inserting 30 "insert into ev values (timestamptz '2024-01-02' + random() * interval '23 hours', 10000 + (random() * 1e9)::int)" \
+      pg-partapply --budget 60s <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/results" || fail "exit $?: $(<"$BATS_TEST_TMPDIR/results")"
+    jq -r '"# \(.action) \(.attempts) tries, \(.elapsed_ms) ms"' "$BATS_TEST_TMPDIR/results" >&3
+    assert_equal "$(jq -r .outcome "$BATS_TEST_TMPDIR/results")" $'done\ndone\ndone'
+    assert_equal "$(partitions_of ev)" "ev_2 ev_3 ev_4$([[ $kind == false ]] || echo ' ev_default')"
+  done
+  sql "drop table refs, ev, kinds, places"
+}
+
 @test "who never makes room: busy, 75, after the budget, and nothing is changed" {
   sql "select plan.make('ev', true)" >/dev/null
   { creation create ev ev_3 2024-01-03 2024-01-04; retirement drop ev_1; } >"$BATS_TEST_TMPDIR/plan"
