@@ -572,7 +572,7 @@ start_archiving() {
 # Everything up to now, and the tail.
 receive() {
   mkdir -p received
-  pg_receivewal --slot "s$BATS_TEST_NUMBER" -D received --no-loop --endpos "$(sql "select pg_current_wal_flush_lsn()")"
+  "$PGHOST/bin/pg_receivewal" --slot "s$BATS_TEST_NUMBER" -D received --no-loop --endpos "$(sql "select pg_current_wal_flush_lsn()")"
 }
 
 ship() {
