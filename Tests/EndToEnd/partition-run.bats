@@ -283,6 +283,23 @@ assert_no_row_lost() {
   verify --manifest "$MANIFEST" --chain
 }
 
+@test "hours, and the parts of one day, are archived under keys of their own" {
+  change "create table hourly (id bigint not null, at timestamptz not null, doc jsonb) partition by range (at);
+    create table hourly_00 partition of hourly for values from ('2024-02-01 00:00Z') to ('2024-02-01 01:00Z');
+    create table hourly_01 partition of hourly for values from ('2024-02-01 01:00Z') to ('2024-02-01 02:00Z') partition by hash (id);
+    create table hourly_01_0 partition of hourly_01 for values with (modulus 2, remainder 0);
+    create table hourly_01_1 partition of hourly_01 for values with (modulus 2, remainder 1);
+    create table hourly_twin (like hourly);
+    with new as (insert into hourly select i, timestamptz '2024-02-01 00:00Z' + i * interval '1 minute', '{}' from generate_series(0, 119) i returning *)
+      insert into hourly_twin select * from new"
+  printf 'tables:\n  - {table: hourly, key: at, interval: 1 hour, premake: 0, retention: 1 hour, keep_at_least: 0, retire: archive then drop}\n' >policy.yaml
+  run_it --cool 0s --grace 100d
+  assert_equal "$(jq -r 'select(.step == "archived") | .key | sub("export/hourly/2024/02/"; "")' "$MANIFEST" | sort | xargs)" \
+    "2024-02-01/hourly_00.jsonl.zst 2024-02-01/hourly_01_0.jsonl.zst 2024-02-01/hourly_01_1.jsonl.zst"
+  assert_equal "$(sql "select string_agg(inhrelid::regclass::text, ' ') from pg_inherits where inhparent = 'hourly'::regclass and inhrelid::regclass::text ~ '_0[01]$'")" ""
+  assert_no_row_lost hourly
+}
+
 @test "a run ends by the signal that it got" {
   local signal
   make_past signalled 4 10

@@ -20,7 +20,8 @@ REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SUPPORT=$REPO/Tests/Support
 SCRATCH=${BATS_FILE_TMPDIR:-}
 # Debian's psql is a script that looks for clusters, which takes longer than most of what tests ask.
-PATH=$REPO/bin:$REPO/pipelines:$(printf '%s:' /usr/lib/postgresql/*/bin)$PATH
+# A server's own programs come first: those of another version may not understand it.
+PATH=$REPO/bin:$REPO/pipelines:${SERVER_PROGRAMS:+$SERVER_PROGRAMS:}$(printf '%s:' /usr/lib/postgresql/*/bin)$PATH
 export REPO SUPPORT SCRATCH PATH
 
 # What the machine itself is set up for must not reach the tools under test.
@@ -39,7 +40,9 @@ start_postgres() {
   if [[ ${1:-} == --own ]]; then shift; fi
   eval_locked "$directory" "$SUPPORT/postgres" start "$directory" --version "${SLUICE_PG_VERSION:-15}" "$@"
   PGDATABASE=test_$(unique_name _)
-  export PGDATABASE
+  SERVER_PROGRAMS=$PGHOST/bin
+  PATH=$SERVER_PROGRAMS:$PATH
+  export PGDATABASE SERVER_PROGRAMS
   sql_in postgres "create database $PGDATABASE"
 }
 

@@ -15,6 +15,8 @@ public struct KeyTemplate: Sendable {
 
   /// The layout that the archiver before us had.
   public static var daily: String { "export/{table}/{YYYY}/{MM}/{YYYY}-{MM}-{DD}.jsonl.zst" }
+  /// For partitions of which others begin on the same day.
+  static var inDay: String { "export/{table}/{YYYY}/{MM}/{YYYY}-{MM}-{DD}/{partition}.jsonl.zst" }
   /// For partitions without dates.
   public static var byName: String { "export/{table}/{partition}.jsonl.zst" }
 

@@ -28,6 +28,8 @@ struct CalendarFacts: Sendable {
   let isClosed: Bool
   /// True if it overlaps the days that were asked for.
   let isSelected: Bool
+  /// True if others may begin on the same day.
+  let isPartOfDay: Bool
   /// The parts of the lower bound by their names in key templates; empty when unbounded.
   let parts: [String: String]
 }
@@ -51,7 +53,8 @@ struct ServerCalendar: Sendable {
         l.upper <= now(),
         ($5::date IS NULL OR l.upper > ($5::date)::timestamp AT TIME ZONE $4)
           AND ($6::date IS NULL OR l.lower < ($6::date + 1)::timestamp AT TIME ZONE $4),
-        isfinite(l.lower), \(columns.joined(separator: ", "))
+        isfinite(l.lower), l.upper < l.lower + interval '23 hours',
+        \(columns.joined(separator: ", "))
       FROM unnest($1::text[], $2::text[], $3::text[], $7::boolean[])
         WITH ORDINALITY AS b (kind, lower, upper, with_end, n),
         LATERAL (SELECT \(Self.moment("b.lower", "-infinity")) AS lower,
@@ -68,10 +71,10 @@ struct ServerCalendar: Sendable {
     return (0..<rows.count).map { row in
       CalendarFacts(
         from: rows.string(row, 0), to: rows.string(row, 1), isClosed: rows.boolean(row, 2),
-        isSelected: rows.boolean(row, 3),
+        isSelected: rows.boolean(row, 3), isPartOfDay: rows.boolean(row, 5),
         parts: rows.boolean(row, 4)
           ? Dictionary(
-            uniqueKeysWithValues: parts.enumerated().map { ($1.name, rows.text(row, 5 + $0)) })
+            uniqueKeysWithValues: parts.enumerated().map { ($1.name, rows.text(row, 6 + $0)) })
           : [:])
     }
   }

@@ -65,10 +65,19 @@ enum PlanFacts {
       let oid = partitions[index].leaf.oid
       partitions[index].physical = physical[oid]
       partitions[index].rowsEstimate = physical[oid]?.rowsEstimate
-      partitions[index].key = try PartitionListing.key(of: partitions[index], nil)
+      partitions[index].key = try PartitionListing.key(
+        of: partitions[index], try keyTemplate(of: partitions[index]))
       records[oid] = partitions[index].record
     }
     return (records, physical)
+  }
+
+  /// Nobody names the keys of a plan, so that hours, and the parts of one day, must have keys of their own by themselves.
+  private static func keyTemplate(of partition: Partition) throws -> KeyTemplate? {
+    guard let facts = partition.facts, !facts.parts.isEmpty,
+      facts.isPartOfDay || partition.parent?.oid != partition.table.oid
+    else { return nil }
+    return try KeyTemplate(parsing: KeyTemplate.inDay)
   }
 
   /// Adds what the calendar and the catalog say of partitions.
