@@ -9,7 +9,7 @@ extension ActionRun {
     }
     try askLeave()
     guard found.parentOID != nil else {
-      _ = try unmark(found)
+      try unmark(found)
       return ActionResult(.done)
     }
     try detach(found)

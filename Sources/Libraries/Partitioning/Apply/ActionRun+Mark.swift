@@ -5,12 +5,7 @@ extension ActionRun {
   mutating func detachMarked(_ found: RelationState) throws {
     let mark = RetirementMark(
       parentOID: found.parentOID ?? "", bound: found.bound ?? "", comment: found.ownComment)
-    let (session, request) = (session, request)
-    try attempts.run {
-      try session.transaction(lockTimeout: request.lockTimeout) {
-        try session.run(found.commenting(mark.text))
-      }
-    }
+    try setComment(mark.text, of: found)
     do { try detach(found) } catch {
       try? session.transaction(lockTimeout: request.lockTimeout) {
         try session.run(found.commenting(found.ownComment))
@@ -19,16 +14,18 @@ extension ActionRun {
     }
   }
 
-  /// Gives a table that stays as it is its own comment again; false where it has no other.
-  mutating func unmark(_ found: RelationState) throws -> Bool {
-    guard found.comment != found.ownComment else { return false }
+  /// Gives a table that stays as it is its own comment again.
+  mutating func unmark(_ found: RelationState) throws {
+    try setComment(found.ownComment, of: found)
+  }
+
+  private mutating func setComment(_ text: String?, of found: RelationState) throws {
     let (session, request) = (session, request)
     try attempts.run {
       try session.transaction(lockTimeout: request.lockTimeout) {
-        try session.run(found.commenting(found.ownComment))
+        try session.run(found.commenting(text))
       }
     }
-    return true
   }
 }
 

@@ -28,7 +28,7 @@ struct CalendarFacts: Sendable {
   let isClosed: Bool
   /// True if it overlaps the days that were asked for.
   let isSelected: Bool
-  /// True if others may begin on the same day.
+  /// True if others may begin on the same day; one of 23 hours is whole where clocks are set forward.
   let isPartOfDay: Bool
   /// The parts of the lower bound by their names in key templates; empty when unbounded.
   let parts: [String: String]
