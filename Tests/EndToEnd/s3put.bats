@@ -120,6 +120,52 @@ EOT
   assert_equal "$(s3 GET "/$BUCKET/once")" first
 }
 
+@test "parts lie in files below TMPDIR, which have no name and go with the process" {
+  mkdir -p "$SCRATCH/parts"
+  mkfifo "$SCRATCH/slow"
+  TMPDIR=$SCRATCH/parts s3put --part-size 5MiB --to "s3://$BUCKET/infiles" <"$SCRATCH/slow" >"$SCRATCH/receipt" 3>&- &
+  local pid=$! held=0 try
+  exec 9>"$SCRATCH/slow"
+  head -c 9000000 "$SCRATCH/large" >&9
+  for ((try = 0; try < 100 && held == 0; try++)); do
+    held=$(find "/proc/$pid/fd" -lname "$SCRATCH/parts/*deleted*" 2>/dev/null | wc -l)
+    sleep 0.05
+  done
+  ((held > 0)) || fail "no file is held"
+  assert_equal "$(ls -A "$SCRATCH/parts")" ""
+  tail -c +9000001 "$SCRATCH/large" >&9
+  exec 9>&-
+  wait $pid
+  assert_whole infiles "$SCRATCH/large"
+}
+
+@test "parts lie in memory with --in-memory, or where TMPDIR is no folder: smaller ones then" {
+  head -c 40000000 /dev/urandom >"$SCRATCH/larger"
+  run --separate-stderr s3put --in-memory --to "s3://$BUCKET/inmemory" <"$SCRATCH/larger"
+  assert_status 0
+  assert_equal "$(member part_bytes) $(member parts)" "15728640 3"
+  assert_whole inmemory "$SCRATCH/larger"
+  TMPDIR=$SCRATCH/missing run --separate-stderr s3put --to "s3://$BUCKET/inmemory" <"$SCRATCH/larger"
+  assert_status 0
+  assert_equal "$(member part_bytes) $(member parts)" "15728640 3"
+  run --separate-stderr s3put --to "s3://$BUCKET/infiles" <"$SCRATCH/larger"
+  assert_equal "$(member part_bytes) $(member parts)" "52428800 1"
+  assert_whole infiles "$SCRATCH/larger"
+}
+
+@test "a TMPDIR with little room holds as many parts as fit, and with none they lie in memory" {
+  mkdir -p "$SCRATCH/narrow"
+  mount -t tmpfs -o size=12m sluice "$SCRATCH/narrow" 2>/dev/null || skip "no file system can be mounted here"
+  TMPDIR=$SCRATCH/narrow run --separate-stderr put --to "s3://$BUCKET/narrow" <"$SCRATCH/large"
+  run_memory=$(TMPDIR=$SCRATCH/narrow s3put --to "s3://$BUCKET/none" <"$SCRATCH/large")
+  umount "$SCRATCH/narrow"
+  assert_status 0
+  assert_equal "$(member part_bytes) $(member parts)" "5242880 4"
+  assert_whole narrow "$SCRATCH/large"
+  assert_equal "$(jq '.part_bytes, .parts' <<<"$run_memory" | xargs)" "15728640 2"
+  assert_whole none "$SCRATCH/large"
+}
+
 @test "--if-none-match with --skip-identical: the same parts are identical, others leave what is there" {
   put --to "s3://$BUCKET/parts" --part-size 5MiB <"$SCRATCH/large"
   before=$(s3 GET "/$BUCKET/parts" | sha256sum)

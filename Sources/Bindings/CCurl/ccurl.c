@@ -68,6 +68,9 @@ CURLcode ccurl_set_pointer(CURL *curl, CURLoption option, const void *value) {
 CURLcode ccurl_set_sink(CURL *curl, CURLoption option, ccurl_sink sink) {
     return table.curl_easy_setopt(curl, option, sink);
 }
+CURLcode ccurl_set_seek(CURL *curl, ccurl_seek seek) {
+    return table.curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, seek);
+}
 CURLcode ccurl_set_progress(CURL *curl, ccurl_progress progress) {
     return table.curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress);
 }

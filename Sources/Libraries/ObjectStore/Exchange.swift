@@ -4,6 +4,9 @@ internal import Posix
 
 /// One request and its answer as it comes in; a class, because C's callbacks point to it.
 final class Exchange {
+  private let source: PartBuffer?
+  /// How much of the source has gone.
+  private var given = 0
   private let target: PartBuffer?
 
   /// True where the body goes to the caller's buffer.
@@ -18,10 +21,13 @@ final class Exchange {
   private(set) var isHeadWhole = false
   private var headers: [(name: String, value: String)] = []
   private var body = ByteBuffer()
-  /// True once more came than was asked for.
-  private var isTooLong = false
+  /// What happened on our side, where the library can only say that we ended the request.
+  private var trouble: String?
 
-  init(target: PartBuffer?, limit: Int, isCancelled: @escaping () -> Bool) {
+  init(
+    source: PartBuffer?, target: PartBuffer?, limit: Int, isCancelled: @escaping () -> Bool
+  ) {
+    self.source = source
     self.target = target
     self.limit = limit
     self.isCancelled = isCancelled
@@ -31,6 +37,21 @@ final class Exchange {
     let bytes = [UInt8](copying: body.span)
     return HTTPResponse(status: status, headers: headers, body: bytes)
   }
+
+  /// Hands out the next bytes of the source: 0 at its end, nil where it cannot be read.
+  func give(into bytes: UnsafeMutablePointer<UInt8>, capacity: Int) -> Int? {
+    do throws(SystemError) {
+      let count = unsafe try source?.copy(from: given, into: bytes, capacity: capacity) ?? 0
+      given += count
+      return count
+    } catch {
+      trouble = error.message
+      return nil
+    }
+  }
+
+  /// The request is sent once more, over another connection.
+  func start(at offset: Int) { given = offset }
 
   /// Takes a line of the head: a status line starts it anew, as after `100 Continue`.
   func take(header line: String) {
@@ -52,20 +73,31 @@ final class Exchange {
   /// Takes a piece of the body; false when that is more than there may be.
   func take(body piece: Span<UInt8>) -> Bool {
     if let target, isWanted(from: target.wantedOffset) {
-      guard target.bytes.count + piece.count <= target.capacity else {
-        isTooLong = true
-        return false
-      }
-      target.bytes.append(piece)
-      return true
+      return take(piece, into: target)
     }
     guard body.count + piece.count <= limit else {
-      isTooLong = true
+      trouble = Self.tooLong
       return false
     }
     body.append(piece)
     return true
   }
+
+  private func take(_ piece: Span<UInt8>, into target: PartBuffer) -> Bool {
+    guard target.count + piece.count <= target.capacity else {
+      trouble = Self.tooLong
+      return false
+    }
+    do throws(SystemError) {
+      try target.append(piece)
+      return true
+    } catch {
+      trouble = error.message
+      return false
+    }
+  }
+
+  private static var tooLong: String { "more came than was asked for" }
 
   /// True if the body begins with the byte that was asked for.
   ///
@@ -91,6 +123,7 @@ final class Exchange {
     let text = unsafe String(cString: ccurl_easy_strerror(code))
     let kind: TransportError.Kind =
       switch code {
+      case CURLE_ABORTED_BY_CALLBACK where trouble != nil: .setup
       case CURLE_ABORTED_BY_CALLBACK: StopSignal.received != nil ? .interrupted : .cancelled
       case CURLE_OPERATION_TIMEDOUT: .timeout
       case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
@@ -100,6 +133,6 @@ final class Exchange {
         .broken
       default: .setup
       }
-    return TransportError(kind: kind, text: isTooLong ? "more came than was asked for" : text)
+    return TransportError(kind: kind, text: trouble ?? text)
   }
 }

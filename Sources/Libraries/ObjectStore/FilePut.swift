@@ -41,11 +41,12 @@ struct FilePut {
   /// Copies the input to its end and says what it was, once the stages before have finished.
   private func copy(_ source: Descriptor, to target: Descriptor?) throws -> Receipt {
     var input = PutInput(source, log: log)
-    let buffer = PartBuffer(capacity: Self.chunkBytes)
     while !input.isAtEnd {
-      _ = try input.fill(buffer, size: Self.chunkBytes)
-      try target?.writeAll(buffer.bytes.span)
-      target?.beginWriteback(from: input.byteCount - buffer.bytes.count, count: buffer.bytes.count)
+      let start = input.byteCount
+      _ = try input.read(upTo: Self.chunkBytes) { (piece) throws(SystemError) in
+        try target?.writeAll(piece)
+      }
+      target?.beginWriteback(from: start, count: input.byteCount - start)
     }
     var receipt = Receipt(.file(path: path), .uploaded)
     receipt.objectBytes = input.byteCount
@@ -63,8 +64,7 @@ struct FilePut {
     else { return false }
     let file = try File(reading: path)
     var input = PutInput(file.descriptor, log: nil)
-    let buffer = PartBuffer(capacity: Self.chunkBytes)
-    while !input.isAtEnd { _ = try input.fill(buffer, size: Self.chunkBytes) }
+    while !input.isAtEnd { _ = try input.read(upTo: Int.max) { _ in } }
     return Hex.encode(input.finish()) == receipt.sha256
   }
 }

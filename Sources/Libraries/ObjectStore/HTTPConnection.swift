@@ -37,23 +37,25 @@ struct HTTPConnection: ~Copyable {
     }
   }
 
-  /// Sends `request` with `body` and waits for the whole answer.
+  /// Sends `request` with `body`, or with what is in `source`, and waits for the whole answer.
   ///
   /// The body of a success goes to `target`, if given, behind what is there. `isCancelled` is asked
   /// now and then; true ends the request.
   /// The corresponding C function is `curl_easy_perform`.
   func perform(
-    _ request: HTTPRequest, body: Span<UInt8>, target: PartBuffer? = nil, limit: Int = 4 << 20,
+    _ request: HTTPRequest, body: Span<UInt8>, source: PartBuffer? = nil,
+    target: PartBuffer? = nil, limit: Int = 4 << 20,
     isCancelled: @escaping () -> Bool = { StopSignal.received != nil }
   ) throws(TransportError) -> HTTPResponse {
-    let exchange = Exchange(target: target, limit: limit, isCancelled: isCancelled)
+    let exchange = Exchange(
+      source: source, target: target, limit: limit, isCancelled: isCancelled)
     unsafe ccurl_easy_reset(handle)
     let list = unsafe headerList(request)
     defer { unsafe ccurl_slist_free_all(list) }
     let code = unsafe body.withUnsafeBufferPointer { bytes in
       configure(request, exchange)
       unsafe ccurl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
-      unsafe configureBody(request.method, bytes)
+      unsafe configureBody(request.method, bytes, source)
       return unsafe ccurl_easy_perform(handle)
     }
     guard code == CURLE_OK else { throw exchange.error(code) }
@@ -101,12 +103,18 @@ struct HTTPConnection: ~Copyable {
     unsafe ccurl_set_pointer(handle, CURLOPT_WRITEDATA, context)
     unsafe ccurl_set_sink(handle, CURLOPT_HEADERFUNCTION, takeHeader)
     unsafe ccurl_set_pointer(handle, CURLOPT_HEADERDATA, context)
+    unsafe ccurl_set_sink(handle, CURLOPT_READFUNCTION, giveBody)
+    unsafe ccurl_set_pointer(handle, CURLOPT_READDATA, context)
+    unsafe ccurl_set_seek(handle, startBodyAt)
+    unsafe ccurl_set_pointer(handle, CURLOPT_SEEKDATA, context)
     unsafe ccurl_set_progress(handle, askWhetherToGoOn)
     unsafe ccurl_set_pointer(handle, CURLOPT_XFERINFODATA, context)
     set(CURLOPT_NOPROGRESS, 0)
   }
 
-  private func configureBody(_ method: String, _ body: UnsafeBufferPointer<UInt8>) {
+  private func configureBody(
+    _ method: String, _ body: UnsafeBufferPointer<UInt8>, _ source: PartBuffer?
+  ) {
     switch method {
     case "HEAD": set(CURLOPT_NOBODY, 1)
     case "GET": set(CURLOPT_HTTPGET, 1)
@@ -115,7 +123,9 @@ struct HTTPConnection: ~Copyable {
       // Sent from where it lies; libcurl copies nothing but what it hands to the kernel next.
       set(CURLOPT_POST, 1)
       set(CURLOPT_CUSTOMREQUEST, method)
-      unsafe ccurl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+      let count = source?.count ?? body.count
+      unsafe ccurl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(count))
+      if source != nil, count > 0 { return }
       guard let start = body.baseAddress, body.count > 0 else {
         return set(CURLOPT_COPYPOSTFIELDS, "")
       }
@@ -135,6 +145,22 @@ struct HTTPConnection: ~Copyable {
 private func exchange(_ context: UnsafeMutableRawPointer?) -> Exchange? {
   guard let context = unsafe context else { return nil }
   return unsafe Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue()
+}
+
+private func giveBody(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+  _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let bytes = unsafe bytes, let exchange = unsafe exchange(context) else { return 0 }
+  let target = unsafe UnsafeMutableRawPointer(bytes).assumingMemoryBound(to: UInt8.self)
+  return unsafe exchange.give(into: target, capacity: size * count) ?? CCURL_READ_ABORT
+}
+
+private func startBodyAt(
+  _ context: UnsafeMutableRawPointer?, _ offset: curl_off_t, _ origin: Int32
+) -> Int32 {
+  unsafe exchange(context)?.start(at: Int(offset))
+  return 0
 }
 
 private func takeBody(

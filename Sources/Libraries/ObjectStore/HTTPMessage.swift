@@ -32,25 +32,3 @@ struct TransportError: Error, Equatable {
   let kind: Kind
   let text: String
 }
-
-/// The bytes of one range or part: a buffer with an identity, because threads hand it on.
-///
-/// Only one thread has it at a time; the queue that hands it on is the fence between them.
-final class PartBuffer: @unchecked Sendable {
-  var bytes: ByteBuffer
-  let capacity: Int
-  /// Which byte of an object an answer must begin with to be taken in here.
-  var wantedOffset = 0
-
-  init(capacity: Int) {
-    self.capacity = capacity
-    bytes = ByteBuffer(capacity: capacity)
-  }
-
-  /// Lends what it holds.
-  func withSpan<T>(_ body: (Span<UInt8>) throws -> T) rethrows -> T { try lend(bytes, body) }
-
-  private func lend<T>(
-    _ bytes: borrowing ByteBuffer, _ body: (Span<UInt8>) throws -> T
-  ) rethrows -> T { try body(bytes.span) }
-}

@@ -61,10 +61,10 @@ struct MultipartUpload {
       request.headers.append(
         ("x-amz-checksum-crc32c", Base64.encode(part.digest.crc32c.bytes)))
     case .md5:
-      request.headers.append(("content-md5", Base64.encode(part.buffer.withSpan { MD5.of($0) })))
+      request.headers.append(("content-md5", Base64.encode(try part.buffer.md5())))
     case .sha256, .auto: break
     }
-    let response = try part.buffer.withSpan { try connection.send(request, body: $0) }
+    let response = try connection.send(request, source: part.buffer)
     guard let etag = response["etag"], !etag.isEmpty else {
       throw Failure(.unavailable, "could not \(request.action)", detail: "the store gave no ETag")
     }

@@ -29,7 +29,8 @@ public struct ObjectPut {
         .run(from: input)
     case .s3(let bucket, let key):
       return try S3Put(
-        bucket: bucket, key: key, options: options, upstream: upstream, log: log,
+        bucket: bucket, key: key, options: options, staging: PartStaging(options),
+        upstream: upstream, log: log,
         connection: try S3Connection(try S3Store(store))
       ).run(from: input)
     }

@@ -6,7 +6,9 @@ public struct PartPlan: Equatable, Sendable {
   /// What S3 allows.
   public static var maxParts: Int { 10_000 }
   public static var maxObjectBytes: Int { 5 << 40 }
-  public static var defaultPartBytes: Int { 15 << 20 }
+  public static var defaultPartBytes: Int { 50 << 20 }
+  /// Three of these fit in the memory that a publisher may take.
+  static var smallPartBytes: Int { 15 << 20 }
   private static var largestPartBytes: Int { 1 << 30 }
   private static var plainParts: Int { 1024 }
   private static var partsPerStep: Int { 512 }

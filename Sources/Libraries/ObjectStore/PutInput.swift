@@ -12,7 +12,7 @@ struct PartDigest: Sendable {
 /// The bytes to publish, read once and digested on the way.
 struct PutInput: ~Copyable {
   /// Small enough that what was read is still near when it is digested.
-  private static var chunkBytes: Int { 256 << 10 }
+  private static var pieceBytes: Int { 256 << 10 }
 
   private let source: Descriptor
   private var sha256: TwinSHA256
@@ -40,36 +40,35 @@ struct PutInput: ~Copyable {
     return !isAtEnd
   }
 
-  /// Fills `buffer` from its start with up to `size` bytes; fewer only at the end of the input.
-  mutating func fill(_ buffer: PartBuffer, size: Int) throws(SystemError) -> PartDigest {
+  /// Reads up to `size` bytes, fewer only at the end of the input, and hands them on piece by piece.
+  mutating func read(
+    upTo size: Int, _ take: (Span<UInt8>) throws(SystemError) -> Void
+  ) throws(SystemError) -> PartDigest {
     var partCRC = CRC32C()
-    buffer.bytes.removeAll()
-    while buffer.bytes.count < size, !isAtEnd {
-      let wanted = min(Self.chunkBytes, size - buffer.bytes.count)
-      let before = buffer.bytes.count
-      let count = try read(wanted, behind: buffer)
-      let piece = buffer.bytes.span(from: before)
-      sha256.update(piece)
-      partCRC.update(piece)
-      byteCount += count
+    var piece = ByteBuffer(capacity: Self.pieceBytes)
+    var left = size
+    while left > 0, !isAtEnd {
+      try read(min(Self.pieceBytes, left), into: &piece)
+      sha256.update(piece.span)
+      partCRC.update(piece.span)
+      try take(piece.span)
+      byteCount += piece.count
+      left -= piece.count
       progress?.report(inBytes: byteCount, outBytes: 0)
     }
     crc32c.append(partCRC)
     return PartDigest(sha256: sha256.finishPart(), crc32c: partCRC)
   }
 
-  /// Returns how many bytes were read; 0 at the end of the input.
+  /// Leaves `piece` empty at the end of the input.
   private mutating func read(
-    _ wanted: Int, behind buffer: PartBuffer
-  ) throws(SystemError) -> Int {
-    if let byte = next.take() {
-      buffer.bytes.append(byte)
-      return 1
-    }
-    let count = unsafe try source.read(into: buffer.bytes.reserve(wanted), capacity: wanted)
-    unsafe buffer.bytes.advance(by: count)
+    _ wanted: Int, into piece: inout ByteBuffer
+  ) throws(SystemError) {
+    piece.removeAll()
+    if let byte = next.take() { return piece.append(byte) }
+    let count = unsafe try source.read(into: piece.reserve(wanted), capacity: wanted)
+    unsafe piece.advance(by: count)
     isAtEnd = count == 0
-    return count
   }
 
   /// The digest of all that was read; nothing can be read after that.

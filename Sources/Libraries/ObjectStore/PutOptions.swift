@@ -2,8 +2,12 @@ public import Filter
 
 /// What the command line says of an object to publish.
 public struct PutOptions: Sendable {
-  public var partBytes = PartPlan.defaultPartBytes
-  public var concurrency = 3
+  /// The size of the first parts; nil for the size that suits where they lie.
+  public var partBytes: Int?
+  /// Parts on their way at once; nil for the number that suits where they lie.
+  public var concurrency: Int?
+  /// Parts on their way lie in memory, not in files.
+  public var isInMemory = false
   /// Nothing that is there is replaced.
   public var ifNoneMatch = false
   /// Nothing is uploaded when the same bytes are there.

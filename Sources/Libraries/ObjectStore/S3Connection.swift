@@ -41,17 +41,18 @@ struct S3Connection: ~Copyable {
 
   /// Sends `request` until it succeeds or cannot; throws an `S3Error` or a `SystemError`.
   ///
-  /// The body of a success goes to `target`, if given. With `retrying` false it is tried once.
+  /// What is in `source`, if given, is its body; its digest must be in the request. The body of a success goes to
+  /// `target`, if given. With `retrying` false it is tried once.
   func send(
-    _ request: S3Request, body: Span<UInt8> = Span(), target: PartBuffer? = nil,
-    retrying: Bool = true
+    _ request: S3Request, body: Span<UInt8> = Span(), source: PartBuffer? = nil,
+    target: PartBuffer? = nil, retrying: Bool = true
   ) throws -> HTTPResponse {
     var backoff = Backoff(attempts: retrying ? store.options.retries : 0)
     var attempts = 0
     var corrections = 0
     while true {
       attempts += 1
-      var (response, failure) = try attempt(request, body, target)
+      var (response, failure) = try attempt(request, body, source, target)
       response?.attempts = attempts
       failure?.attempts = attempts
       switch (response, failure) {
@@ -66,12 +67,12 @@ struct S3Connection: ~Copyable {
   }
 
   private func attempt(
-    _ request: S3Request, _ body: Span<UInt8>, _ target: PartBuffer?
+    _ request: S3Request, _ body: Span<UInt8>, _ source: PartBuffer?, _ target: PartBuffer?
   ) throws -> (HTTPResponse?, S3Error?) {
     let signed = try sign(request, body)
     do throws(TransportError) {
       let response = try http.perform(
-        signed, body: body, target: target, isCancelled: isCancelled)
+        signed, body: body, source: source, target: target, isCancelled: isCancelled)
       if !response.isSuccess || Self.hidesError(response) {
         return (response, S3Error(request.action, response))
       }

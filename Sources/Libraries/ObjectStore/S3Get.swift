@@ -36,12 +36,11 @@ struct S3Get: ~Copyable {
     }
   }
 
-  /// Ranges that are the parts of the object where they may be, as a store then reads one part for each.
+  /// Ranges that are parts of the object, or equal pieces of them: no range makes a store read two parts.
   private func rangeBytes(_ partBytes: Int?) -> Int {
-    guard let partBytes, partBytes > rangeBytes / 2, partBytes < rangeBytes else {
-      return rangeBytes
-    }
-    return partBytes
+    guard let partBytes, partBytes > rangeBytes / 2 else { return rangeBytes }
+    let pieces = (partBytes + rangeBytes - 1) / rangeBytes
+    return (partBytes + pieces - 1) / pieces
   }
 
   private func deliver(
@@ -61,7 +60,7 @@ struct S3Get: ~Copyable {
       }
       for index in 0..<count {
         let buffer = try queue.take(index)
-        try buffer.withSpan { try sink.write($0) }
+        try buffer.forEachPiece { try sink.write($0) }
         queue.give(back: buffer)
       }
       threads.join()
@@ -78,7 +77,7 @@ struct S3Get: ~Copyable {
   ) throws {
     let buffer = PartBuffer(capacity: bytes)
     try fetch.fill(buffer, 0, on: connection)
-    try buffer.withSpan { try sink.write($0) }
+    try buffer.forEachPiece { try sink.write($0) }
   }
 
   /// What each of the fetching threads does.
@@ -114,19 +113,19 @@ struct RangeFetch: Sendable {
     let length = min(rangeBytes, object.bytes - start)
     let attempts = connection.store.options.retries
     var backoff = Backoff(attempts: attempts)
-    buffer.bytes.removeAll()
+    buffer.removeAll()
     while true {
-      let before = buffer.bytes.count
+      let before = buffer.count
       do {
         try fetch(start + before, upTo: start + length, buffer, on: connection)
-        if buffer.bytes.count == length { return }
+        if buffer.count == length { return }
         throw S3Error(action, TransportError(kind: .broken, text: "the answer is too short"))
       } catch let error as S3Error {
         if error.isPreconditionFailed || error.isMissing {
           throw Failure(.badInput, "could not \(action): it changed while it was read")
         }
         guard error.isTransient else { throw error }
-        if buffer.bytes.count - before >= Self.progressBytes {
+        if buffer.count - before >= Self.progressBytes {
           backoff = Backoff(attempts: attempts)
         }
         if try !backoff.wait() { throw error }

@@ -45,7 +45,7 @@ extension S3Put {
     queue.give(back: first.buffer)
     while !input.isAtEnd {
       let part = try nextPart(count + 1, &input, queue)
-      if part.buffer.bytes.count > 0 { count += 1 }
+      if part.buffer.count > 0 { count += 1 }
       queue.give(back: part.buffer)
     }
     var receipt = try receipt(of: &input, count, known)
@@ -88,10 +88,10 @@ extension S3Put {
     _ part: UploadQueue.Part, _ count: inout Int, _ queue: UploadQueue,
     _ upload: MultipartUpload, _ threads: inout ThreadGroup
   ) throws {
-    guard part.buffer.bytes.count > 0 else { return queue.give(back: part.buffer) }
+    guard part.buffer.count > 0 else { return queue.give(back: part.buffer) }
     count += 1
     queue.add(part)
-    guard count <= options.concurrency else { return }
+    guard count <= staging.concurrency else { return }
     let store = connection.store
     try threads.start { Self.upload(from: queue, upload, store) }
   }
@@ -115,7 +115,7 @@ extension S3Put {
   ) throws -> Receipt {
     var receipt = Receipt(location, .uploaded)
     receipt.objectBytes = input.byteCount
-    (receipt.parts, receipt.partBytes) = (parts, options.partBytes)
+    (receipt.parts, receipt.partBytes) = (parts, staging.partBytes)
     receipt.crc32c = Hex.encode(input.crc32c.value)
     receipt.stages = try known?.stages ?? upstream?.finished(received: input.byteCount) ?? []
     receipt.sha256 = Hex.encode(input.finish())
@@ -168,7 +168,7 @@ extension S3Put {
   func isIdentical(_ object: S3Object, _ known: Known, _ spool: Descriptor) throws -> Bool {
     guard object.bytes == known.objectBytes else { return false }
     if let sha256 = object.sha256 { return sha256 == known.sha256 }
-    let plan = PartPlan(partBytes: object.partBytes ?? options.partBytes)
+    let plan = PartPlan(partBytes: object.partBytes ?? staging.partBytes)
     let etags = try md5s(of: spool, plan.sizes(ofObject: known.objectBytes))
     return object.etag == (etags.count > 1 ? S3Object.etag(ofParts: etags) : etags[0])
   }

@@ -15,14 +15,13 @@ struct S3Put: ~Copyable {
   let bucket: String
   let key: String
   let options: PutOptions
+  let staging: PartStaging
   let upstream: Upstream?
   let log: JobLog?
   let connection: S3Connection
 
   var location: Location { .s3(bucket: bucket, key: key) }
-  var plan: PartPlan { PartPlan(partBytes: options.partBytes) }
-  /// The memory that parts on their way may take.
-  var budgetBytes: Int { options.partBytes * options.concurrency }
+  var plan: PartPlan { PartPlan(partBytes: staging.partBytes) }
 
   /// Reads `input` to its end and publishes it.
   func run(from input: Descriptor) throws -> Receipt {
@@ -42,7 +41,7 @@ struct S3Put: ~Copyable {
   }
 
   private func reading(_ source: Descriptor, _ log: JobLog?) -> PutInput {
-    PutInput(source, log: log, partBytes: options.partBytes)
+    PutInput(source, log: log, partBytes: staging.partBytes)
   }
 
   /// The same file once more, from its start; it has no name any more to open it by.
@@ -53,10 +52,8 @@ struct S3Put: ~Copyable {
   /// Holds the whole input in `spool`.
   private func hold(_ source: Descriptor, in spool: Descriptor) throws -> Known {
     var input = PutInput(source, log: log)
-    let buffer = PartBuffer(capacity: 1 << 20)
     while !input.isAtEnd {
-      _ = try input.fill(buffer, size: buffer.capacity)
-      try spool.writeAll(buffer.bytes.span)
+      _ = try input.read(upTo: Int.max) { (piece) throws(SystemError) in try spool.writeAll(piece) }
     }
     let stages = try upstream?.finished(received: input.byteCount) ?? []
     return Known(
@@ -64,7 +61,7 @@ struct S3Put: ~Copyable {
   }
 
   private func put(_ input: consuming PutInput, _ known: Known?) throws -> Receipt {
-    let queue = UploadQueue()
+    let queue = UploadQueue(folder: staging.folder)
     let first = try nextPart(1, &input, queue)
     // Of an input that fills one part exactly the end is seen only behind it.
     guard try input.hasMore() else {
@@ -85,8 +82,11 @@ struct S3Put: ~Copyable {
     }
     let size = plan.size(ofPart: number)
     let buffer = try queue.takeBuffer(
-      size: size, limit: plan.buffers(forPart: number, budget: budgetBytes))
-    let digest = try input.fill(buffer, size: size)
+      size: size, limit: plan.buffers(forPart: number, budget: staging.budgetBytes))
+    buffer.removeAll()
+    let digest = try input.read(upTo: size) { (piece) throws(SystemError) in
+      try buffer.append(piece)
+    }
     return UploadQueue.Part(number: number, buffer: buffer, digest: digest)
   }
 
@@ -94,10 +94,10 @@ struct S3Put: ~Copyable {
   private func putWhole(
     _ part: UploadQueue.Part, _ stages: [Upstream.Stage]
   ) throws -> Receipt {
-    let md5 = part.buffer.withSpan { MD5.of($0) }
+    let md5 = try part.buffer.md5()
     var receipt = Receipt(location, .uploaded)
-    receipt.objectBytes = part.buffer.bytes.count
-    (receipt.parts, receipt.partBytes) = (1, options.partBytes)
+    receipt.objectBytes = part.buffer.count
+    (receipt.parts, receipt.partBytes) = (1, staging.partBytes)
     receipt.sha256 = Hex.encode(part.digest.sha256)
     receipt.md5 = Hex.encode(md5)
     receipt.crc32c = Hex.encode(part.digest.crc32c.value)
@@ -134,7 +134,7 @@ struct S3Put: ~Copyable {
     }
     request.payloadHash = connection.store.payloadHash(part.digest)
     do {
-      let response = try part.buffer.withSpan { try connection.send(request, body: $0) }
+      let response = try connection.send(request, source: part.buffer)
       receipt.etag = response["etag"].map(S3Object.unquoted)
     } catch let error as S3Error where options.ifNoneMatch && error.isPreconditionFailed {
       guard let object = try connection.head(bucket, key) else { throw error }
@@ -159,7 +159,7 @@ struct S3Put: ~Copyable {
     add("raw-bytes", stages.first.map { "\($0.outBytes)" })
     add("raw-sha256", stages.first?.outSHA256)
     add("sha256", sha256)
-    add("part-bytes", "\(options.partBytes)")
+    add("part-bytes", "\(staging.partBytes)")
     return headers
   }
 

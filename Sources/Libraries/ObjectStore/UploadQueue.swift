@@ -31,8 +31,14 @@ final class UploadQueue: Sendable {
 
   private let state = Monitor(State())
 
+  /// A folder for the files that parts lie in; nil for memory.
+  private let folder: String?
+
+  init(folder: String?) { self.folder = folder }
+
   /// A buffer that holds `size` bytes, once one of at most `limit` is free.
   func takeBuffer(size: Int, limit: Int) throws -> PartBuffer {
+    let folder = self.folder
     let result: Result<PartBuffer, any Error> = state.wait { state in
       if let failure = state.failure { return .failure(failure) }
       if StopSignal.received != nil { return .failure(SystemError.interrupted) }
@@ -42,8 +48,16 @@ final class UploadQueue: Sendable {
         state.buffers -= 1
       }
       guard state.buffers < limit else { return nil }
-      state.buffers += 1
-      return .success(PartBuffer(capacity: size))
+      do throws(SystemError) {
+        let buffer = try folder.map { (folder) throws(SystemError) in
+          try PartBuffer(capacity: size, in: folder)
+        }
+        state.buffers += 1
+        return .success(buffer ?? PartBuffer(capacity: size))
+      } catch {
+        // Where there is no room for one more, those that there are must do.
+        return state.buffers > 0 ? nil : .failure(error)
+      }
     }
     return try result.get()
   }

@@ -14,10 +14,13 @@ extension File {
 
   /// Gives an empty file `bytes` bytes that read as zeros, without writing them.
   ///
-  /// Where the file system cannot reserve them, they are written.
-  public func reserve(_ bytes: Int) throws(SystemError) {
+  /// Where the file system cannot reserve them, they are written; without `writing` nothing is done then.
+  public func reserve(_ bytes: Int, writing: Bool = true) throws(SystemError) {
     let result = cposix_allocate(descriptor.rawValue, bytes)
-    if result == -EOPNOTSUPP || result == -EINVAL { return try fillWithZeros(bytes) }
+    if result == -EOPNOTSUPP || result == -EINVAL {
+      if writing { try fillWithZeros(bytes) }
+      return
+    }
     _ = try checked(result, "could not reserve \(bytes) bytes for \"\(path)\"")
   }
 
@@ -36,6 +39,23 @@ extension File {
       rest = rest.extracting(droppingFirst: count)
       position += count
     }
+  }
+
+  /// Reads up to `count` bytes at `offset` into memory of the caller's; fewer only where the file ends.
+  ///
+  /// The corresponding C function is `pread`.
+  public func read(
+    into target: UnsafeMutablePointer<UInt8>, count: Int, at offset: Int
+  ) throws(SystemError) -> Int {
+    var filled = 0
+    while filled < count {
+      let result = unsafe cposix_pread(
+        descriptor.rawValue, target + filled, count - filled, offset + filled)
+      if result == 0 { break }
+      if result == -Int(EINTR) { continue }
+      filled += try checked(result, "could not read \"\(path)\"")
+    }
+    return filled
   }
 
   /// Makes the bytes, and what is needed to read them back, durable.

@@ -25,6 +25,9 @@ public func environment(_ name: String) -> String? {
   return unsafe String(cString: value)
 }
 
+/// The folder that `TMPDIR` names for files that go with the process; nil when it names none.
+public var temporaryFolder: String? { environment("TMPDIR").flatMap { $0.isEmpty ? nil : $0 } }
+
 /// A command that runs beside us.
 public struct ChildProcess: ~Copyable {
   private let pid: Int32

@@ -39,13 +39,16 @@ enum S3put: Tool {
       {
         $0.leastRows = try OptionValue.count($1, in: 0...Int.max)
       },
-      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (15MiB)") {
+      .option("part-size", "SIZE", "size of the first 1024 parts; later ones grow (50MiB)") {
         (options, text) throws(UsageError) in
         options.put.partBytes = try OptionValue.size(text, in: 64 << 10...5 << 30)
       },
-      .option("concurrency", "N", "parts on their way at once (3)") {
+      .option("concurrency", "N", "parts on their way at once (5)") {
         (options, text) throws(UsageError) in
         options.put.concurrency = try OptionValue.count(text, in: 1...64)
+      },
+      .toggle("in-memory", "hold them in memory, not in files below TMPDIR: 3 of 15MiB") {
+        $0.put.isInMemory = true
       },
       .toggle("if-none-match", "publish only if nothing is there; otherwise exit 1") {
         $0.put.ifNoneMatch = true

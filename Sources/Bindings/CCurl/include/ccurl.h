@@ -24,9 +24,13 @@ CURLcode ccurl_set_offset(CURL *curl, CURLoption option, curl_off_t value);
 CURLcode ccurl_set_string(CURL *curl, CURLoption option, const char *value);
 CURLcode ccurl_set_pointer(CURL *curl, CURLoption option, const void *value);
 
-/* For CURLOPT_WRITEFUNCTION and CURLOPT_HEADERFUNCTION. */
+/* For CURLOPT_WRITEFUNCTION, CURLOPT_HEADERFUNCTION and CURLOPT_READFUNCTION. */
 typedef size_t (*ccurl_sink)(char *bytes, size_t size, size_t count, void *context);
 CURLcode ccurl_set_sink(CURL *curl, CURLoption option, ccurl_sink sink);
+/* What a source of a body returns to end the request; as size_t imports, an enumerator would not. */
+static const size_t CCURL_READ_ABORT = CURL_READFUNC_ABORT;
+typedef int (*ccurl_seek)(void *context, curl_off_t offset, int origin);
+CURLcode ccurl_set_seek(CURL *curl, ccurl_seek seek);
 typedef int (*ccurl_progress)(
     void *context, curl_off_t to_get, curl_off_t got, curl_off_t to_put, curl_off_t put);
 CURLcode ccurl_set_progress(CURL *curl, ccurl_progress progress);

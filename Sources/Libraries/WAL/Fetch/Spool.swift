@@ -31,7 +31,7 @@ struct Spool: Sendable {
   private static func place(
     _ options: FetchOptions, _ systemIdentifier: UInt64, for destination: String
   ) -> String {
-    let temporary = environment("TMPDIR").flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+    let temporary = temporaryFolder ?? "/tmp"
     let folder = Directory.parent(of: destination)
     let whole = folder.hasPrefix("/") ? folder : "\(Directory.current ?? "")/\(folder)"
     let facts = [
