@@ -24,6 +24,9 @@
 #     G8   retention though making failed                 pg-partapply.bats: "G8: …"
 #     G9   keeping the table without effect               below
 #     G10  a dry run that calls the hook                  pg-partapply.bats: "G10: …"
+#
+# Of the cases whose titles say nothing here: test_bgw is partition-run.bats, "--every begins at once …"; PostgreSQL's
+# detach-partition-concurrently-1 to 4 are partition-detach.bats.
 
 load support
 load partitioning

@@ -501,10 +501,10 @@ next_plan() {
   assert_equal "$(sql "select obj_description('ev_1'::regclass) is null")" t
 }
 
-gentle_plan() { creation create ev ev_4 2024-01-04 2024-01-05; retirement move ev_2 '{"to_schema":"old"}'; drop_with_proof ev_1; }
+gentle_plan() { creation create ev ev_4 2024-01-04 2024-01-05; retirement move ev_2 '{"to_schema":"old"}'; retirement archive ev_1; drop_with_proof ev_1; }
 
 hard_plan() { creation drain ev ev_3 2024-01-03 2024-01-04; gentle_plan; }
 
-@test "kill -9 between any two statements of create, move and drop: the next run heals" { killed_everywhere false gentle_plan; }
+@test "kill -9 between any two statements of create, move, archive and drop: the next run heals" { killed_everywhere false gentle_plan; }
 
 @test "kill -9 between any two statements with a default partition, a drain included: the next run heals" { killed_everywhere true hard_plan; }

@@ -400,6 +400,21 @@ events_202402_null events_202402_null_1"
   sql "insert into events select t from generate_series(timestamptz '2024-03-01 00:00+01', '2024-04-30 23:59+02', '15 minutes') t"
 }
 
+@test "parts of a range of integers that are cut by time begin where they are told to (test-id-time-subpart-custom-start)" {
+  sql "create table events (id bigint not null, at timestamptz not null) partition by range (id)"
+  policy <<<'- {table: events, key: id, interval: 10, start: 3, premake: 1, sub: {key: at, interval: 2 days, start: 2024-03-02, premake: 1}}'
+  plan --at 2024-03-10
+  carry_out
+  assert_equal "$(bounds events)" "FOR VALUES FROM ('-7') TO ('3')
+FOR VALUES FROM ('3') TO ('13')"
+  assert_equal "$(sql "select distinct pg_get_expr(c.relpartbound, c.oid) from pg_partition_tree('events') join pg_class c on c.oid = relid where isleaf order by 1")" \
+    "FOR VALUES FROM ('2024-03-10 00:00:00+00') TO ('2024-03-12 00:00:00+00')
+FOR VALUES FROM ('2024-03-12 00:00:00+00') TO ('2024-03-14 00:00:00+00')"
+  sql "insert into events select i, timestamptz '2024-03-13 23:59:59+00' from generate_series(-7, 12) i"
+  plan --at 2024-03-10
+  assert_equal "$(members bound)" "FOR VALUES FROM ('13') TO ('23')"
+}
+
 @test "a new partition is like its newest sibling" {
   sql "create table events (at timestamptz not null, id int not null, unique (at, id)) partition by range (at);
     create role reader; create role owning; grant all on schema public to owning;

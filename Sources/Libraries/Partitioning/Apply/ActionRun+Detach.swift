@@ -74,8 +74,8 @@ extension ActionRun {
   ) throws {
     try session.transaction(lockTimeout: request.lockTimeout) {
       let stall = Stall(session, lockTimeout: request.lockTimeout)
-      try stall.run("LOCK TABLE ONLY \(parent.name.sql) IN ACCESS EXCLUSIVE MODE")
-      try stall.run("LOCK TABLE \(found.name.sql) IN ACCESS EXCLUSIVE MODE")
+      try stall.lock("ONLY \(parent.name.sql)", "ACCESS EXCLUSIVE")
+      try stall.lock(found.name.sql, "ACCESS EXCLUSIVE")
       try stall.run(statement)
     }
   }

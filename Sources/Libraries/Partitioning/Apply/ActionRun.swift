@@ -46,7 +46,7 @@ struct ActionRun {
 
   /// The table above, if it is still the one that was planned for.
   func parentState() throws -> ParentState {
-    guard let parent = try ParentState.find(target.parent, in: session) else {
+    guard let parent = try ParentState.find(target.parent, target.partition, in: session) else {
       throw ActionResult.refused("\(target.parent.sql) is not there, or is not partitioned")
     }
     guard target.parentOID == nil || target.parentOID == parent.oid else {

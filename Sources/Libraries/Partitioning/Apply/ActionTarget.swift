@@ -81,9 +81,9 @@ struct ActionTarget: Sendable {
       guard bound != nil, !statements.isEmpty else {
         throw Failure(.badInput, "the \(shown) has no bound or no sql")
       }
-      if let stranger = CreationShape.stranger(among: statements, CreationShape(self)) {
-        throw Failure(
-          .badInput, "the \(shown) has sql that is not what its members stand for: \(stranger)")
+      var shape = CreationShape(self)
+      if let fault = shape.fault(in: statements) {
+        throw Failure(.badInput, "the \(shown) \(fault)")
       }
     case .move:
       guard toSchema != nil else { throw Failure(.badInput, "the \(shown) has no to_schema") }

@@ -24,10 +24,8 @@ struct AdoptShape {
       return "its sql lacks \(wanted[target.statements.count])"
     }
     let rest = Array(target.statements[wanted.count...])
-    let stranger =
-      target.kind == .adoptSwap
-      ? CreationShape.stranger(among: rest, CreationShape(partitionsOf: target.table))
-      : rest.first
+    var shape = CreationShape(partitionsOf: target.table)
+    let stranger = target.kind == .adoptSwap ? shape.stranger(among: rest) : rest.first
     return stranger.map { "its sql has what no plan has: \($0)" }
   }
 

@@ -11,6 +11,7 @@ struct CreationShape {
   private let partition: String?
   private let bound: String?
   private var made: [String] = []
+  private var attaches = false
 
   /// Those of the partition of an action.
   init(_ target: ActionTarget) {
@@ -23,9 +24,16 @@ struct CreationShape {
   }
 
   /// The first of the statements that is none of these; nil where all are.
-  static func stranger(among statements: [String], _ shape: CreationShape) -> String? {
-    var shape = shape
-    return statements.first { !shape.fits($0) }
+  mutating func stranger(among statements: [String]) -> String? {
+    statements.first { !fits($0) }
+  }
+
+  /// What is wrong with the statements of a creation; nil where they make the partition and attach it.
+  mutating func fault(in statements: [String]) -> String? {
+    if let stranger = stranger(among: statements) {
+      return "has sql that is not what its members stand for: \(stranger)"
+    }
+    return attaches ? nil : "has sql that attaches nothing to \(parent)"
   }
 
   private mutating func fits(_ statement: String) -> Bool {
@@ -34,7 +42,10 @@ struct CreationShape {
     if other.skip("CREATE UNLOGGED TABLE") || other.skip("CREATE TABLE") {
       return fitsCreation(&other)
     }
-    if other.skip("ALTER TABLE \(parent) ATTACH PARTITION") { return fitsAttach(&other) }
+    if other.skip("ALTER TABLE \(parent) ATTACH PARTITION") {
+      attaches = fitsAttach(&other)
+      return attaches
+    }
     return made.contains { name in Self.fits(tokens, name) }
   }
 

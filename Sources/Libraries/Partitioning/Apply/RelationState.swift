@@ -80,14 +80,20 @@ struct ParentState {
   let defaultPartition: (oid: String, name: QualifiedName, kind: String)?
   /// A partition whose detaching was begun and not ended; nil where there is none.
   let pending: QualifiedName?
+  /// True if something has the name of the partition in question.
+  let nameIsTaken: Bool
 
   /// Nil when there is no such partitioned table.
-  static func find(_ name: QualifiedName, in session: ApplySession) throws -> ParentState? {
+  static func find(
+    _ name: QualifiedName, _ partition: QualifiedName, in session: ApplySession
+  ) throws -> ParentState? {
     let pending = session.detachesConcurrently ? "i.inhdetachpending" : "false"
     let rows = try session.ask(
       "parent",
       """
-      SELECT c.oid, d.oid, dn.nspname, d.relname, d.relkind, pn.nspname, p.relname
+      SELECT c.oid, d.oid, dn.nspname, d.relname, d.relkind, pn.nspname, p.relname,
+        EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relname = $4 AND o.relnamespace =
+          (SELECT s.oid FROM pg_catalog.pg_namespace s WHERE s.nspname = $3))
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = c.oid
       LEFT JOIN pg_catalog.pg_class d ON d.oid = t.partdefid
@@ -96,7 +102,7 @@ struct ParentState {
       LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid
       LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
       WHERE n.nspname = $1 AND c.relname = $2
-      """, [name.schema, name.name])
+      """, [name.schema, name.name, partition.schema, partition.name])
     guard rows.count > 0 else { return nil }
     let pendingName = rows.string(0, 6).map { QualifiedName(schema: rows.text(0, 5), name: $0) }
     var defaultPartition: (oid: String, name: QualifiedName, kind: String)?
@@ -105,6 +111,7 @@ struct ParentState {
       defaultPartition = (oid, name, rows.text(0, 4))
     }
     return ParentState(
-      oid: rows.text(0, 0), name: name, defaultPartition: defaultPartition, pending: pendingName)
+      oid: rows.text(0, 0), name: name, defaultPartition: defaultPartition, pending: pendingName,
+      nameIsTaken: rows.boolean(0, 7))
   }
 }

@@ -23,16 +23,23 @@ struct Stall {
   /// Throws a `StallError` where nothing is left.
   @discardableResult
   func run(_ sql: String) throws -> Int {
-    if lockTimeout > 0 {
-      let elapsed = Int((Clock.monotonic() - start) / 1_000_000)
-      let left = lockTimeout + Self.workMilliseconds - elapsed
-      guard left > 0 else { throw StallError() }
-      try session.connection.execute(
-        """
-        SET LOCAL lock_timeout = \(max(1, lockTimeout - elapsed));
-        SET LOCAL statement_timeout = \(left)
-        """)
-    }
+    if let limits = try limits() { try session.connection.execute(limits) }
     return try session.query(sql).affected ?? 0
+  }
+
+  /// Locks a table within what is left, in one round trip.
+  func lock(_ table: String, _ mode: String) throws {
+    try session.connection.execute("\(try limits() ?? "") LOCK TABLE \(table) IN \(mode) MODE")
+  }
+
+  private func limits() throws -> String? {
+    guard lockTimeout > 0 else { return nil }
+    let elapsed = Int((Clock.monotonic() - start) / 1_000_000)
+    let left = lockTimeout + Self.workMilliseconds - elapsed
+    guard left > 0 else { throw StallError() }
+    return """
+      SET LOCAL lock_timeout = \(max(1, lockTimeout - elapsed));
+      SET LOCAL statement_timeout = \(left);
+      """
   }
 }
