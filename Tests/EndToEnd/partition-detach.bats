@@ -38,7 +38,7 @@ say() {
 answer() { grep -v '^end of' "$BATS_TEST_TMPDIR/answers" | tail -n 1; }
 
 detach_beside() {
-  pg-partapply "$@" <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/result" 2>&1 3>&- {other}>&- &
+  pg-partapply <"$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/result" 2>&1 3>&- {other}>&- &
   applier=$!
 }
 
