@@ -74,6 +74,7 @@ let package = Package(
       uses: ["Bytes", "JSON", "Posix", "Digests", "Filter", "Manifests", "Postgres", "YAML"]),
     library(
       "WAL", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres", "ObjectStore", "Zstd"]),
+    library("Changes", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
     // Tools.
     tool("pg-partitions", uses: ["Postgres", "Partitioning"]),
     tool("pg-partplan", uses: ["Postgres", "Partitioning"]),
@@ -94,6 +95,9 @@ let package = Package(
     tool("walcheck", uses: ["Postgres", "ObjectStore", "WAL"]),
     tool("walprune", uses: ["ObjectStore", "WAL"]),
     tool("walfetch", uses: ["ObjectStore", "WAL"]),
+    tool("cdc-recv", uses: ["Postgres", "Changes"]),
+    tool("cdc-decode", uses: ["Postgres", "Changes"]),
+    tool("cdc-apply", uses: ["Postgres", "Changes"]),
     // Tests.
     tests("Bytes"),
     tests("JSON", uses: ["Bytes"]),
@@ -104,5 +108,6 @@ let package = Package(
     tests("Postgres", uses: ["Bytes", "JSON", "Posix"]),
     tests("Partitioning", uses: ["Posix", "Filter"]),
     tests("WAL", uses: ["Bytes", "JSON", "Posix", "Postgres"]),
+    tests("Changes", uses: ["Bytes", "JSON", "Posix", "Filter", "Postgres"]),
   ]
 )

@@ -1,0 +1,27 @@
+public import Filter
+public import JSON
+internal import Posix
+public import Postgres
+
+/// Says that everything up to a commit's end is durable at the sink.
+///
+///     {"type":"ack","lsn":"0/1A2B400"}
+public struct Acknowledgement: Equatable, Sendable {
+  /// Behind the last byte of the commit's record.
+  public let position: LSN
+
+  public init(_ position: LSN) { self.position = position }
+
+  /// Throws a `Failure` (65) for a record that is no acknowledgement.
+  public init(_ record: Record) throws(Failure) {
+    guard record.string("type") == "ack", let position = record.string("lsn").flatMap({ LSN($0) })
+    else { throw Failure(.badInput, "a record is no acknowledgement", detail: record.text) }
+    self.position = position
+  }
+
+  public var record: Record {
+    var record = Record(type: "ack")
+    record.set("lsn", position.description)
+    return record
+  }
+}
