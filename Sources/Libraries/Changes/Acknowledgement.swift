@@ -1,6 +1,6 @@
-public import Filter
+internal import Filter
 public import JSON
-internal import Posix
+public import Posix
 public import Postgres
 
 /// Says that everything up to a commit's end is durable at the sink.
