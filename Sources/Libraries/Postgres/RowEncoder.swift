@@ -152,20 +152,8 @@ public struct RowEncoder: Sendable {
     buffer.append(UInt8(ascii: "\""))
     let start = buffer.count
     unsafe appendText(&cursor, &buffer)
-    let length = buffer.count - start
-    if let space = buffer.span.firstIndex(of: UInt8(ascii: " "), from: start), length > 9 {
-      buffer.replace(at: space, with: UInt8(ascii: "T"))
-      if zone { insertMinutes(&buffer, after: space) }
-    }
+    buffer.makeTimestamp(from: start, zone: zone)
     buffer.append(UInt8(ascii: "\""))
-  }
-
-  /// The session's zone is UTC, so the text ends in `+00` or `+00 BC`.
-  private func insertMinutes(_ buffer: inout ByteBuffer, after space: Int) {
-    let isBC = buffer.span[buffer.count - 1] == UInt8(ascii: "C")
-    if isBC { buffer.truncate(to: buffer.count - 3) }
-    buffer.append(":00")
-    if isBC { buffer.append(" BC") }
   }
 
   /// Embeds JSON text: COPY's escapes are undone, and line breaks become spaces.

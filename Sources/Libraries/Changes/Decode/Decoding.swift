@@ -1,0 +1,43 @@
+internal import Bytes
+public import Filter
+public import Posix
+
+/// What the command line says of decoding.
+public struct DecodeOptions: Sendable {
+  /// Every number becomes a string, for readers that would round it.
+  public var quoteNumbers = false
+  /// What transactions whose end has not come may take of memory, all together.
+  public var memoryBytes = 64 << 20
+  /// Where the rest of them lies, in files without a name.
+  public var folder = temporaryFolder ?? "/var/tmp"
+
+  public init() {}
+}
+
+/// Turns the messages of a replication stream into change events.
+public enum Decoding {
+  /// Reads `input` to its end.
+  ///
+  /// Throws a `Failure` (65) that names the byte where the input makes no sense; the events before it are written.
+  public static func run(
+    _ options: DecodeOptions, from input: Descriptor, to output: Descriptor, log: JobLog?
+  ) throws {
+    var frames = FrameReader(from: input)
+    var decoder = ChangeDecoder(options, to: output)
+    do {
+      while try frames.next(whenIdle: { () throws(SystemError) in try decoder.events.flush() }) {
+        do { try decoder.take(frames.payload) } catch let error as DecodeError {
+          throw FrameError(
+            offset: frames.payloadOffset + error.offset, problem: "expected \(error.expected)")
+        }
+      }
+    } catch let error as FrameError {
+      try decoder.events.flush()
+      throw Failure(
+        .badInput, "malformed replication stream on standard input",
+        detail: "byte \(error.offset): \(error.problem)")
+    }
+    try decoder.events.flush()
+    log?.done(inBytes: frames.byteCount, outBytes: decoder.events.byteCount)
+  }
+}
