@@ -7,7 +7,9 @@ internal import JSON
 public struct ValueEncoder: Sendable {
   private let encoding: ColumnEncoding
 
-  /// `type` is an OID of `pg_type`. `quoteNumbers` makes every number a string.
+  /// For values of one type, an OID of `pg_type`.
+  ///
+  /// `quoteNumbers` makes every number a string.
   public init(type: UInt32, quoteNumbers: Bool = false) {
     let encoding = ColumnEncoding(baseType: Int(type), kind: "b", isArray: false)
     let isNumber = encoding == .integer || encoding == .number

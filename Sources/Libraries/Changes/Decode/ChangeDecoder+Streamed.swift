@@ -57,10 +57,16 @@ extension ChangeDecoder {
     pending = begin
     open = begin.xid
     guard let transaction = spool.take(begin.xid) else { return }
-    try transaction.replay { position, message in
-      var cursor = ByteCursor(message)
-      let kind = try cursor.read(UInt8.self, "a message")
-      try change(kind, LSN(rawValue: position), &cursor)
+    do {
+      try transaction.replay { position, message in
+        var cursor = ByteCursor(message)
+        let kind = try cursor.read(UInt8.self, "a message")
+        try change(kind, LSN(rawValue: position), &cursor)
+      }
+    } catch let error as DecodeError {
+      // Where the message came in is known no more.
+      throw DecodeError(
+        expected: "\(error.expected) in what came before of transaction \(begin.xid)", offset: 0)
     }
   }
 }

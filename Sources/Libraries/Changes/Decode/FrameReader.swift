@@ -33,8 +33,9 @@ struct FrameReader: ~Copyable {
   /// The bytes read so far, those of frames not yet returned left out.
   var byteCount: Int { base + start }
 
-  /// Reads the next frame; false at the end of the input. `whenIdle` is called before it waits.
+  /// Reads the next frame; false at the end of the input.
   ///
+  /// `whenIdle` is called before it waits.
   /// Throws a `FrameError` for bytes that are no frame, and for one that is cut off.
   mutating func next(whenIdle: () throws(SystemError) -> Void) throws -> Bool {
     while true {

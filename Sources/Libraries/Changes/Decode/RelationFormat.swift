@@ -18,7 +18,7 @@ final class RelationFormat: Sendable {
     let name: String
     let isKey: Bool
     let type: String
-    /// `"name":`
+    /// The name as JSON, with its colon.
     let member: [UInt8]
     let encoder: ValueEncoder
   }
@@ -71,7 +71,7 @@ final class RelationFormat: Sendable {
     return Column(
       name: name, isKey: flags & 1 == 1, type: types.name(type, modifier: modifier) ?? "\(type)",
       member: [UInt8](copying: member.span),
-      encoder: ValueEncoder(type: type, quoteNumbers: quoteNumbers))
+      encoder: ValueEncoder(type: types.base(of: type), quoteNumbers: quoteNumbers))
   }
 
   private static func head(_ kind: StaticString, _ schema: String, _ name: String) -> [UInt8] {

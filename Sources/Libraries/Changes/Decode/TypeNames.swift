@@ -44,11 +44,46 @@ struct TypeNames: Sendable {
     }
   }
 
-  /// A type that is not built in, as the server announces it; `schema` is empty for `pg_catalog`.
+  /// Those that the catalog calls otherwise than SQL does.
+  private static var internalNames: [String: String] {
+    [
+      "bool": "boolean", "int8": "bigint", "int2": "smallint", "int4": "integer",
+      "float4": "real", "float8": "double precision", "bpchar": "character",
+      "varchar": "character varying", "varbit": "bit varying", "char": "\"char\"",
+      "time": "time without time zone", "timetz": "time with time zone",
+      "timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone",
+    ]
+  }
+
+  /// Of types that are not built in, the built-in one that they are domains of.
+  private var bases: [UInt32: UInt32] = [:]
+
+  /// Takes the server's announcement of a type that is not built in; of a domain it names the type below.
+  ///
+  /// `schema` is empty for `pg_catalog`.
   mutating func learn(_ type: UInt32, schema: String, name: String) {
-    if names[type] != nil, type < 16384 { return }
-    let qualified = Quoting.qualified(schema, name)
-    names[type] = schema.isEmpty ? Quoting.identifier(name) : qualified
+    guard schema.isEmpty else {
+      names[type] = "\(Self.sql(schema)).\(Self.sql(name))"
+      return
+    }
+    let isArray = name.hasPrefix("_")
+    let element = isArray ? String(name.dropFirst()) : name
+    let known = (Self.internalNames[element] ?? element) + (isArray ? "[]" : "")
+    bases[type] = names.first { $0.key < 16384 && $0.value == known }?.key
+    names[type] = bases[type] == nil ? Self.sql(name) : known
+  }
+
+  /// The built-in type that a type's values look like; the type itself where there is none.
+  func base(of type: UInt32) -> UInt32 { bases[type] ?? type }
+
+  /// In quotes only where they are needed.
+  private static func sql(_ name: String) -> String {
+    let isPlain = name.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    let isWord = name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
+    return isPlain && isWord ? name : Quoting.identifier(name)
   }
 
   /// As `format_type` writes it; nil for a type that was not announced.
