@@ -10,6 +10,13 @@ public struct Column: Sendable, Equatable {
   public let isGenerated: Bool
   /// How its COPY text becomes JSON.
   let encoding: ColumnEncoding
+
+  /// The column read as changes of it are sent: what has no encoder here is text.
+  var asText: Column {
+    Column(
+      name: name, type: type, notNull: notNull, isGenerated: isGenerated,
+      encoding: encoding == .server ? .string : encoding)
+  }
 }
 
 /// A relation that can be read.

@@ -130,7 +130,7 @@ public struct Connection: ~Copyable {
   }
 
   /// The version as a number: 150004 is 15.4.
-  var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
+  public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
 
   /// The name of the database.
   public var database: String { unsafe String(cString: PQdb(handle)) }

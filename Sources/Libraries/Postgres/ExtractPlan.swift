@@ -26,6 +26,12 @@ public struct ExtractPlan: Sendable {
     columns = chosen.filter { !excluded.contains($0.name) }
   }
 
+  /// Reads these columns, and what has no encoder here as PostgreSQL's own text, not as the server's JSON.
+  public init(textOf relation: Relation, columns: [Column]) {
+    self.relation = relation
+    self.columns = columns.map(\.asText)
+  }
+
   /// True where several connections can share the work: a table with pages of its own.
   public var isDivisible: Bool {
     "rm".contains(relation.kind) && !relation.hasHeirs && order == nil

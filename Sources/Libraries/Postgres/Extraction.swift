@@ -8,9 +8,12 @@ public struct Extraction: Sendable {
   /// A batch is handed out when it has grown to this size.
   static var batchBytes: Int { 256 << 10 }
 
-  public init(_ plan: ExtractPlan, quoteNumbers: Bool) {
+  /// Each row stands between `head` and `tail` on its line.
+  public init(
+    _ plan: ExtractPlan, quoteNumbers: Bool, head: [UInt8] = [], tail: [UInt8] = []
+  ) {
     self.plan = plan
-    encoder = RowEncoder(plan.columns, quoteNumbers: quoteNumbers)
+    encoder = RowEncoder(plan.columns, quoteNumbers: quoteNumbers, head: head, tail: tail)
   }
 
   /// Reads all of it, or the pages in `range`; returns the number of rows.

@@ -15,12 +15,21 @@ public struct RowEncoder: Sendable {
   }
 
   private let fields: [Field]
+  /// What each line begins and ends with.
+  private let head: [UInt8]
+  private let tail: [UInt8]
 
+  /// For lines that are rows, or that have a row between `head` and `tail`.
+  ///
   /// `quoteNumbers` makes every number a string, for readers that would round it.
-  public init(_ columns: [Column], quoteNumbers: Bool = false) {
+  public init(
+    _ columns: [Column], quoteNumbers: Bool = false, head: [UInt8] = [], tail: [UInt8] = []
+  ) {
+    self.head = head + [UInt8(ascii: "{")]
+    self.tail = [UInt8(ascii: "}")] + tail + [UInt8(ascii: "\n")]
     fields = columns.enumerated().map { index, column in
       var name = ByteBuffer()
-      name.append(index == 0 ? "{" : "," as StaticString)
+      if index > 0 { name.append(UInt8(ascii: ",")) }
       JSONText.appendString(column.name, to: &name)
       name.append(UInt8(ascii: ":"))
       let isNumber = column.encoding == .integer || column.encoding == .number
@@ -34,10 +43,8 @@ public struct RowEncoder: Sendable {
   ///
   /// Throws `DecodeError` where the row does not have the columns it should.
   public func append(_ row: Span<UInt8>, to buffer: inout ByteBuffer) throws(DecodeError) {
-    if fields.isEmpty {
-      buffer.append("{}\n")
-      return
-    }
+    buffer.append(head)
+    if fields.isEmpty { return buffer.append(tail) }
     unsafe try row.withUnsafeBufferPointer { (bytes) throws(DecodeError) in
       guard let start = bytes.baseAddress else {
         throw DecodeError(expected: "a row", offset: 0)
@@ -55,7 +62,7 @@ public struct RowEncoder: Sendable {
         throw unsafe DecodeError(expected: "the end of the row", offset: cursor.next - start)
       }
     }
-    buffer.append("}\n")
+    buffer.append(tail)
   }
 
   /// Where the loop is in the row.

@@ -1,0 +1,151 @@
+internal import Bytes
+public import Filter
+internal import JSON
+public import Posix
+internal import Postgres
+
+/// Writes the rows of a publication's tables as events of type `read`, as of the moment at which a new slot begins.
+///
+/// So the snapshot and the slot's stream are every change exactly once. All of it stands between a begin and a commit
+/// of that position: whoever applies it has all of it or none.
+public struct ChangeSnapshot {
+  private let options: SnapshotOptions
+  private let tool: String
+
+  public init(_ options: SnapshotOptions, tool: String) {
+    (self.options, self.tool) = (options, tool)
+  }
+
+  /// Throws a `Failure` (78) for a publication or a server that does not allow it.
+  public func run(to output: Descriptor, log: JobLog) throws {
+    let first = try Connection(options.connection, applicationName: tool)
+    // A publication must be there before the slot: the slot's stream asks for it as of each change.
+    _ = try PublishedTable.list(of: options.publications, on: first)
+    guard let slot = options.slot else {
+      try first.beginReading(at: nil)
+      let position = try Self.position(on: first)
+      return try read(at: try first.exportSnapshot(), position, on: first, to: output, log)
+    }
+    let sender = try ReplicationConnection(
+      toDatabase: options.connection, applicationName: tool, isPatient: true)
+    let made = try makeSlot(slot, sender)
+    do {
+      try first.beginReading(at: made.snapshot)
+      try read(at: made.snapshot, made.position, on: first, to: output, log)
+    } catch {
+      // Without its snapshot the slot is of no use, and would keep WAL.
+      try? sender.endTransaction()
+      try? sender.dropSlot(slot)
+      throw error
+    }
+  }
+
+  private func makeSlot(
+    _ name: String, _ sender: borrowing ReplicationConnection
+  ) throws -> (position: LSN, snapshot: Snapshot) {
+    var slot = ReplicationConnection.LogicalSlotOptions()
+    (slot.isTwoPhase, slot.isFailover) = (options.isTwoPhase, options.isFailover)
+    return try sender.createLogicalSlotWithSnapshot(name, slot)
+  }
+
+  private static func position(on connection: borrowing Connection) throws -> LSN {
+    let rows = try connection.query(
+      """
+      SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+        ELSE pg_catalog.pg_current_wal_insert_lsn() END
+      """)
+    guard let position = LSN(rows.text(0, 0)) else {
+      throw Failure(.bug, "the server's position makes no sense")
+    }
+    return position
+  }
+
+  /// `first` sees the snapshot, and keeps it alive.
+  private func read(
+    at snapshot: Snapshot, _ position: LSN, on first: borrowing Connection,
+    to output: Descriptor, _ log: JobLog
+  ) throws {
+    let tables = try PublishedTable.list(of: options.publications, on: first)
+    let reading = try SnapshotReading(tables, quoteNumbers: options.quoteNumbers, on: first)
+    let writer = SnapshotOutput(to: output, log)
+    try writer.write(Self.opening(tables, position), rows: 0)
+    let (options, tool) = (options, tool)
+    let rows = try reading.run(jobs: options.jobs) {
+      let connection = try Connection(options.connection, applicationName: tool)
+      try connection.beginReading(at: snapshot)
+      return connection
+    } _: { batch, rows in
+      try writer.write(batch, rows: rows)
+    }
+    try writer.write(Self.closing(position), rows: rows)
+    writer.finish(rows: rows)
+  }
+
+  private static func opening(_ tables: [PublishedTable], _ position: LSN) -> ByteBuffer {
+    var lines = JSONWriter(capacity: 4096)
+    lines.object { line in
+      line.field("type", "begin")
+      line.field("xid", 0)
+      line.field("lsn", position.description)
+      line.field("snapshot", true)
+    }
+    lines.endLine()
+    for table in tables {
+      lines.object { table.describe(to: &$0) }
+      lines.endLine()
+    }
+    return ByteBuffer(lines.span)
+  }
+
+  private static func closing(_ position: LSN) -> ByteBuffer {
+    var lines = JSONWriter()
+    lines.object { line in
+      line.field("type", "commit")
+      line.field("xid", 0)
+      line.field("lsn", position.description)
+      line.field("end_lsn", position.description)
+    }
+    lines.endLine()
+    return ByteBuffer(lines.span)
+  }
+}
+
+extension PublishedTable {
+  /// As the stream announces the table.
+  fileprivate func describe(to line: inout JSONWriter) {
+    line.field("type", "relation")
+    line.field("schema", schema)
+    line.field("table", name)
+    line.field("identity", "\(identity)")
+    line.array("columns") { list in
+      for column in columns {
+        list.element { item in
+          item.field("name", column.name)
+          item.field("type", column.type)
+          item.field("key", key.contains(column.name))
+        }
+      }
+    }
+  }
+}
+
+/// The output with its progress; the turns of the workers keep calls apart.
+private final class SnapshotOutput: @unchecked Sendable {
+  private let output: Descriptor
+  private let log: JobLog
+  private var progress: Progress
+  private var bytes = 0
+
+  init(to output: Descriptor, _ log: JobLog) {
+    (self.output, self.log) = (output, log)
+    progress = Progress(log)
+  }
+
+  func write(_ lines: borrowing ByteBuffer, rows: Int) throws {
+    try output.writeAll(lines.span)
+    bytes += lines.count
+    progress.report(inBytes: 0, outBytes: bytes, rows: rows)
+  }
+
+  func finish(rows: Int) { log.done(inBytes: 0, outBytes: bytes, rows: rows) }
+}

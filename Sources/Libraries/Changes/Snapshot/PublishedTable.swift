@@ -1,0 +1,127 @@
+internal import Bytes
+internal import JSON
+internal import Posix
+internal import Postgres
+
+/// A table of a publication, as its changes are sent.
+struct PublishedTable: Sendable {
+  let schema: String
+  let name: String
+  let columns: [Column]
+  /// A condition that rows must meet; nil for all.
+  let filter: String?
+  /// Names of the identity's columns.
+  let key: Set<String>
+  let identity: ReplicaIdentity
+  /// The tables that hold its rows: itself, or the partitions below it.
+  let leaves: [Relation]
+
+  /// All tables of the publications, in order of their names.
+  ///
+  /// Throws a `Failure` (78) for a publication that does not exist.
+  static func list(
+    of publications: [String], on connection: borrowing Connection
+  ) throws -> [PublishedTable] {
+    try check(publications, on: connection)
+    let rows = try connection.query(query(connection.serverVersion), [Quoting.array(publications)])
+    var tables: [PublishedTable] = []
+    for row in 0..<rows.count {
+      tables.append(try PublishedTable(rows, row, on: connection))
+    }
+    return tables
+  }
+
+  private static func check(
+    _ publications: [String], on connection: borrowing Connection
+  ) throws {
+    let rows = try connection.query(
+      """
+      SELECT name FROM pg_catalog.unnest($1::text[]) AS name
+      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = name)
+      """, [Quoting.array(publications)])
+    guard rows.count == 0 else {
+      throw Failure(
+        .configuration, "there is no publication \(Quoting.identifier(rows.text(0, 0)))",
+        hint: "Make it before the slot: CREATE PUBLICATION … FOR TABLE ….")
+    }
+  }
+
+  /// A row that one of several publications lets through is let through.
+  ///
+  /// Before 15 none has a filter or a list of columns.
+  private static func query(_ version: Int) -> String {
+    let (columns, filter) =
+      version >= 150_000
+      ? (
+        "pg_catalog.to_json((pg_catalog.array_agg(to_jsonb(p.attnames)))[1])",
+        """
+        CASE WHEN pg_catalog.bool_and(p.rowfilter IS NOT NULL)
+          THEN pg_catalog.string_agg(DISTINCT '(' || p.rowfilter || ')', ' OR ') END
+        """
+      ) : ("NULL", "NULL")
+    return """
+      SELECT p.schemaname, p.tablename, \(filter), c.relreplident, c.relkind,
+        pg_catalog.json_build_object('columns', \(columns), 'key',
+          (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_index x
+           JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey)
+           WHERE x.indrelid = c.oid AND CASE c.relreplident
+             WHEN 'd' THEN x.indisprimary WHEN 'i' THEN x.indisreplident END))
+      FROM pg_catalog.pg_publication_tables p
+      JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname
+      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+      WHERE p.pubname = ANY ($1::text[])
+      GROUP BY p.schemaname, p.tablename, c.oid, c.relreplident, c.relkind ORDER BY 1, 2
+      """
+  }
+
+  private init(
+    _ rows: borrowing Rows, _ row: Int, on connection: borrowing Connection
+  ) throws {
+    (schema, name) = (rows.text(row, 0), rows.text(row, 1))
+    let relation = try Relation(schema: schema, name: name, on: connection)
+    let lists = try Record(parsing: rows.text(row, 5))
+    let published = lists["columns"]?.array?.compactMap(\.string)
+    columns = relation.columns.filter { column in
+      !column.isGenerated && (published?.contains(column.name) ?? true)
+    }
+    filter = rows.string(row, 2)
+    identity = ReplicaIdentity(rawValue: rows.text(row, 3).utf8.first ?? 0) ?? .default
+    let key = lists["key"]?.array?.compactMap(\.string) ?? []
+    self.key = Set(identity == .full ? columns.map(\.name) : key)
+    leaves =
+      rows.text(row, 4) == "p" ? try Self.partitions(of: relation, on: connection) : [relation]
+  }
+
+  private static func partitions(
+    of relation: Relation, on connection: borrowing Connection
+  ) throws -> [Relation] {
+    let rows = try connection.query(
+      """
+      SELECT n.nspname, c.relname FROM pg_catalog.pg_partition_tree($1::regclass) t
+      JOIN pg_catalog.pg_class c ON c.oid = t.relid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.isleaf ORDER BY 1, 2
+      """, [relation.sqlName])
+    return try (0..<rows.count).map { row in
+      try Relation(schema: rows.text(row, 0), name: rows.text(row, 1), on: connection)
+    }
+  }
+
+  /// How the rows of one leaf are read.
+  func extraction(of leaf: Relation, quoteNumbers: Bool) -> Extraction {
+    // A partition may have its columns in another order, or computed otherwise, but not by other names.
+    let columns = leaf.columns.filter { column in
+      self.columns.contains { $0.name == column.name }
+    }
+    var plan = ExtractPlan(textOf: leaf, columns: columns)
+    plan.filter = filter
+    var head = ByteBuffer()
+    head.append(#"{"type":"read","schema":"#)
+    JSONText.appendString(schema, to: &head)
+    head.append(#","table":"#)
+    JSONText.appendString(name, to: &head)
+    head.append(#","new":"#)
+    return Extraction(
+      plan, quoteNumbers: quoteNumbers, head: [UInt8](copying: head.span),
+      tail: [UInt8(ascii: "}")])
+  }
+}

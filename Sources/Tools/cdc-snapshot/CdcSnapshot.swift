@@ -1,0 +1,64 @@
+import Changes
+import Filter
+import Posix
+import Postgres
+
+/// Reads a publication's tables as change events.
+@main
+enum CdcSnapshot: Tool {
+  struct Options: ConnectionOptionsHolder {
+    var snapshot = SnapshotOptions()
+    var createsSlot = false
+    var connection: ConnectionOptions {
+      get { snapshot.connection }
+      set { snapshot.connection = newValue }
+    }
+  }
+
+  static let name = "cdc-snapshot"
+  static let summary = "reads a publication's tables as change events, where a slot begins"
+  static var defaults: Options { Options() }
+  static var exitCodes: [ExitCode] { [.unavailable, .temporary, .notPermitted, .configuration] }
+
+  static var flags: [Flag<Options>] {
+    [
+      .option("publication", "NAME", "whose tables are read; may be repeated") {
+        $0.snapshot.publications.append($1)
+      },
+      .option("slot", short: "S", "NAME", "the slot that goes on where the snapshot ends") {
+        guard ReplicationConnection.isSlotName($1) else {
+          throw UsageError("\"\($1)\" is not the name of a slot: a-z, 0-9 and _, 63 at most")
+        }
+        $0.snapshot.slot = $1
+      },
+      .toggle("create-slot", "make the slot; without it nothing goes on from here") {
+        $0.createsSlot = true
+      },
+      .toggle("two-phase", "a slot that tells of prepared transactions when they are") {
+        $0.snapshot.isTwoPhase = true
+      },
+      .toggle("failover", "a slot that standbys carry over (PostgreSQL 17)") {
+        $0.snapshot.isFailover = true
+      },
+      .option("jobs", short: "j", "N", "connections that read at once (1)") {
+        (options, text) throws(UsageError) in
+        options.snapshot.jobs = try OptionValue.count(text, in: 1...64)
+      },
+      .toggle("quote-numbers", "make every number a string") { $0.snapshot.quoteNumbers = true },
+    ] + Flag.connection
+  }
+
+  static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
+    if let extra = operands.first { throw UsageError("unexpected operand \"\(extra)\"") }
+    guard !options.snapshot.publications.isEmpty else {
+      throw UsageError("no publication was named: --publication=NAME")
+    }
+    guard options.createsSlot == (options.snapshot.slot != nil) else {
+      throw UsageError("--create-slot and --slot go together: only a new slot has a snapshot")
+    }
+    let log = JobLog(tool: name)
+    log.start()
+    try ChangeSnapshot(options.snapshot, tool: name).run(to: .standardOutput, log: log)
+    return .success
+  }
+}
