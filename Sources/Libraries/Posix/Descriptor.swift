@@ -90,6 +90,24 @@ public struct Descriptor: Sendable {
     try wait(for: Int16(POLLIN), milliseconds)
   }
 
+  /// The same for the moments after a stop signal, which this wait does not heed.
+  public func isReadable(within milliseconds: Int32) -> Bool {
+    cposix_poll(rawValue, Int16(POLLIN), milliseconds) > 0
+  }
+
+  /// Reads what is there, at most `count` bytes, without waiting, stop signal or not; nil when
+  /// nothing is, empty at the end of the input.
+  public func readAvailable(count: Int) throws(SystemError) -> [UInt8]? {
+    guard isReadable(within: 0) else { return nil }
+    var bytes = [UInt8](repeating: 0, count: count)
+    let result = unsafe bytes.withUnsafeMutableBytes { raw in
+      unsafe cposix_read(rawValue, raw.baseAddress, raw.count)
+    }
+    if result == -Int(EINTR) || result == -Int(EAGAIN) { return nil }
+    bytes.removeSubrange(Int(try checked(result, "could not read input"))...)
+    return bytes
+  }
+
   /// Waits until something can be written; `false` after `milliseconds` (-1: wait for ever).
   public func waitWritable(milliseconds: Int32) throws(SystemError) -> Bool {
     try wait(for: Int16(POLLOUT), milliseconds)

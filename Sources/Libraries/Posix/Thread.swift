@@ -86,7 +86,7 @@ public final class Monitor<State>: @unchecked Sendable {
   }
 
   /// Changes the state, alone, and wakes who waits.
-  public func update<T, E: Error>(_ body: (inout State) throws(E) -> T) throws(E) -> T {
+  public func update<T: ~Copyable, E: Error>(_ body: (inout State) throws(E) -> T) throws(E) -> T {
     unsafe pthread_mutex_lock(mutex)
     defer {
       unsafe pthread_cond_broadcast(condition)

@@ -25,18 +25,21 @@ public struct Connection: ~Copyable {
 
   /// Connects to the server's process that sends WAL; it takes replication commands, not SQL.
   ///
+  /// `toDatabase` is for one that decodes a database's changes: it takes SQL too, and has the
+  /// settings that fix how values look.
   /// `answerMilliseconds` is how long it may say nothing when it was asked.
   init(
-    replicationTo options: ConnectionOptions, applicationName: String, isNamed: Bool,
-    answerMilliseconds: Int32
+    replicationTo options: ConnectionOptions, toDatabase: Bool = false, applicationName: String,
+    isNamed: Bool, answerMilliseconds: Int32
   ) throws {
     var parameters = options.parameters(applicationName: applicationName)
-    parameters.append(("replication", "true"))
+    parameters.append(("replication", toDatabase ? "database" : "true"))
     // Behind the connection string, so that it wins over what stands there.
     if isNamed { parameters.append(("application_name", applicationName)) }
     let made = unsafe Connection(
       adopting: try Self.connect(parameters, options.dbname),
       answerMilliseconds: answerMilliseconds)
+    if toDatabase { try made.execute(Self.settings) }
     self = made
   }
 

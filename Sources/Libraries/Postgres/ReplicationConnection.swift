@@ -37,6 +37,18 @@ public struct ReplicationConnection: ~Copyable {
       answerMilliseconds: Self.answerMilliseconds)
   }
 
+  /// Connects to a database, whose changes are to be decoded, or whose slots made and dropped.
+  ///
+  /// With `isPatient` an answer may take as long as it takes: a slot is not made before the
+  /// transactions that run have ended.
+  public init(
+    toDatabase options: ConnectionOptions, applicationName: String, isPatient: Bool = false
+  ) throws {
+    connection = try Connection(
+      replicationTo: options, toDatabase: true, applicationName: applicationName, isNamed: false,
+      answerMilliseconds: isPatient ? -1 : Self.answerMilliseconds)
+  }
+
   /// The version as a number: 150004 is 15.4.
   public var serverVersion: Int { connection.serverVersion }
 
@@ -123,7 +135,7 @@ public struct ReplicationConnection: ~Copyable {
     return (rows.text(0, 0), bytes)
   }
 
-  private borrowing func rows(_ command: String) throws -> Rows {
+  borrowing func rows(_ command: String) throws -> Rows {
     guard let rows = try connection.run(command), rows.count > 0 else {
       throw PostgresError(message: "no answer to \(command)")
     }

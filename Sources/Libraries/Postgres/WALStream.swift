@@ -1,20 +1,11 @@
 internal import Bytes
-internal import CLibPQ
 internal import Filter
-internal import Glibc
 internal import Posix
 
 /// The WAL of one timeline after the other as the server sends it, and what we tell it of ours.
 ///
 /// A class, because a second thread keeps the server informed while the first waits for a disk.
 /// Whatever touches the connection does so under the lock.
-///
-/// Messages, integers in network order:
-///
-///     w  start LSN (8)  server's end of WAL (8)  server's clock (8)  WAL…
-///     k  server's end of WAL (8)  server's clock (8)  reply wanted (1)
-///     r  written (8)  flushed (8)  applied (8)  our clock (8)  reply wanted (1)     from us
-@safe
 public final class WALStream: @unchecked Sendable {
   /// What one look at the connection brought.
   public enum Arrival: Sendable {
@@ -59,8 +50,6 @@ public final class WALStream: @unchecked Sendable {
 
   public init(_ connection: consuming ReplicationConnection) { self.connection = connection }
 
-  private var handle: OpaquePointer { unsafe connection.connection.handle }
-
   /// Asks the server for `timeline` from `start` on, a segment's first byte.
   ///
   /// `reserved` is where the slot's WAL begins; nil without a slot, or where it reserves none.
@@ -72,12 +61,10 @@ public final class WALStream: @unchecked Sendable {
     var sql = "START_REPLICATION "
     if let slot { sql += "SLOT \(Quoting.identifier(slot)) " }
     sql += "PHYSICAL \(start) TIMELINE \(timeline)"
-    guard unsafe PQsendQuery(handle, sql) == 1 else {
-      throw unsafe PostgresError(connection: handle)
-    }
-    if let end = try answer() { return end }
-    guard unsafe PQsetnonblocking(handle, 1) == 0 else {
-      throw unsafe PostgresError(connection: handle)
+    var end: End?
+    guard try connection.beginStream(sql, { rows in end = try Self.timeline(rows) }) else {
+      guard let end else { throw PostgresError(message: "the server does not send WAL") }
+      return end
     }
     state.update { state in
       (state.timeline, state.received) = (timeline, start)
@@ -87,28 +74,6 @@ public final class WALStream: @unchecked Sendable {
       state.lastFeedback = Clock.monotonic()
     }
     return nil
-  }
-
-  /// Nil when the stream begins.
-  private func answer() throws -> End? {
-    var (end, failure) = (End?.none, PostgresError?.none)
-    while true {
-      try connection.connection.waitForInput { unsafe PQisBusy(handle) == 0 }
-      guard let result = unsafe PQgetResult(handle) else { break }
-      switch unsafe PQresultStatus(result) {
-      case PGRES_COPY_BOTH:
-        unsafe PQclear(result)
-        return nil
-      case PGRES_TUPLES_OK: end = try Self.timeline(unsafe Rows(handle: result))
-      case PGRES_COMMAND_OK: unsafe PQclear(result)
-      default:
-        if failure == nil { failure = unsafe PostgresError(result: result) }
-        unsafe PQclear(result)
-      }
-    }
-    if let failure { throw failure }
-    guard let end else { throw PostgresError(message: "the server does not send WAL") }
-    return end
   }
 
   /// The end of the server's WAL when it last spoke.
@@ -140,7 +105,7 @@ public final class WALStream: @unchecked Sendable {
 
   /// Waits until there is something to read; false after `milliseconds`.
   public func wait(milliseconds: Int32) throws -> Bool {
-    try Descriptor(rawValue: unsafe PQsocket(handle)).waitReadable(milliseconds: milliseconds)
+    try connection.socket.waitReadable(milliseconds: milliseconds)
   }
 
   /// Takes the next message that has arrived, without waiting.
@@ -148,37 +113,20 @@ public final class WALStream: @unchecked Sendable {
   /// `take` is given where the WAL begins and the WAL itself, valid during the call only.
   /// The corresponding C function is `PQgetCopyData`.
   public func receive(_ take: (LSN, Span<UInt8>) throws -> Void) throws -> Arrival {
-    var buffer: UnsafeMutablePointer<CChar>? = nil
-    let length = try state.update { _ in try unsafe nextMessage(&buffer) }
-    if length == 0 { return .nothing }
-    guard length > 0, let start = unsafe buffer else { return .end }
-    defer { unsafe PQfreemem(start) }
-    let raw = unsafe UnsafeRawBufferPointer(start: start, count: length)
-    return try decode(unsafe Span<UInt8>(_unsafeBytes: raw), take)
-  }
-
-  private func nextMessage(_ buffer: inout UnsafeMutablePointer<CChar>?) throws -> Int {
-    // A feedback that did not fit into the socket's buffer goes on its way.
-    guard unsafe PQflush(handle) >= 0 else { throw unsafe PostgresError(connection: handle) }
-    for isSecondLook in [false, true] {
-      let length = Int(unsafe PQgetCopyData(handle, &buffer, 1))
-      if length == -2 { throw unsafe PostgresError(connection: handle) }
-      if length != 0 || isSecondLook { return length }
-      guard unsafe PQconsumeInput(handle) == 1 else {
-        throw unsafe PostgresError(connection: handle)
-      }
+    let message = try state.update { _ in try connection.nextMessage() }
+    switch message {
+    case .none: return .nothing
+    case .end: return .end
+    case .message(let bytes): return try decode(bytes.span, take)
     }
-    return 0
   }
 
   private func decode(
     _ message: Span<UInt8>, _ take: (LSN, Span<UInt8>) throws -> Void
   ) throws -> Arrival {
-    switch (message[0], message.count) {
-    case (UInt8(ascii: "w"), 25...):
-      let position = LSN(rawValue: message.bigEndian(UInt64.self, at: 9))
-      let start = LSN(rawValue: message.bigEndian(UInt64.self, at: 1))
-      let bytes = message.extracting(droppingFirst: 25)
+    switch try ReplicationMessage(message) {
+    case .data(let start, let position):
+      let bytes = message.extracting(droppingFirst: ReplicationMessage.dataHeaderBytes)
       state.update { state in
         state.serverPosition = max(state.serverPosition, position)
         state.received = start + bytes.count
@@ -186,17 +134,12 @@ public final class WALStream: @unchecked Sendable {
       }
       try take(start, bytes)
       return .data
-    case (UInt8(ascii: "k"), 18...):
-      let position = LSN(rawValue: message.bigEndian(UInt64.self, at: 1))
+    case .keepAlive(let position, let wantsReply):
       state.update { state in
         state.serverPosition = max(state.serverPosition, position)
-        if message[17] == 1 { state.wantsReply = true }
+        if wantsReply { state.wantsReply = true }
       }
       return .news
-    default:
-      throw Failure(
-        .badInput, "the server sent a message that is none of a replication stream",
-        detail: "its first byte is \(message[0]), its length \(message.count)")
     }
   }
 
@@ -227,24 +170,13 @@ public final class WALStream: @unchecked Sendable {
   }
 
   private func sendFeedback(_ state: inout State, wantsReply: Bool = false) throws {
-    var message: [UInt8] = [UInt8(ascii: "r")]
     // A slot goes back to what is confirmed. Before the server has sent anything, it may not have
     // what comes there any more, and the slot would be lost.
     let mayConfirm = state.hasData || state.flushed >= state.reserved
-    let flushed = mayConfirm ? state.flushed : .invalid
-    // Nothing is applied here. The server's clock counts from 2000.
-    let clock = UInt64(bitPattern: Clock.now() - 946_684_800_000_000)
-    for value in [state.written.rawValue, flushed.rawValue, 0, clock] {
-      unsafe withUnsafeBytes(of: value.bigEndian) { unsafe message.append(contentsOf: $0) }
-    }
-    message.append(wantsReply ? 1 : 0)
-    let sent = unsafe message.withUnsafeBytes { bytes in
-      unsafe PQputCopyData(
-        handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
-    }
-    guard sent >= 0, unsafe PQflush(handle) >= 0 else {
-      throw unsafe PostgresError(connection: handle)
-    }
+    try connection.send(
+      Feedback(
+        written: state.written, flushed: mayConfirm ? state.flushed : .invalid,
+        wantsReply: wantsReply))
     state.lastFeedback = Clock.monotonic()
     state.wantsReply = false
   }
@@ -257,9 +189,7 @@ public final class WALStream: @unchecked Sendable {
   public func stop() throws {
     try state.update { state in
       state.isStreaming = false
-      guard unsafe PQputCopyEnd(handle, nil) >= 0, unsafe PQflush(handle) >= 0 else {
-        throw unsafe PostgresError(connection: handle)
-      }
+      try connection.endCopy()
     }
   }
 
@@ -272,26 +202,10 @@ public final class WALStream: @unchecked Sendable {
     if weStopped {
       while try receive({ _, _ in }) != .end { _ = try wait(milliseconds: 1000) }
     }
-    var (end, failure) = (End.shutdown, PostgresError?.none)
-    while true {
-      try connection.connection.waitForInput { unsafe PQisBusy(handle) == 0 }
-      guard let result = unsafe PQgetResult(handle) else {
-        _ = unsafe PQsetnonblocking(handle, 0)
-        if let failure { throw failure }
-        return end
-      }
-      switch unsafe PQresultStatus(result) {
-      case PGRES_COPY_IN, PGRES_COPY_BOTH:
-        unsafe PQclear(result)
-        if !weStopped { try stop() }
-      case PGRES_TUPLES_OK: end = try Self.timeline(unsafe Rows(handle: result))
-      case PGRES_COMMAND_OK: unsafe PQclear(result)
-      default:
-        // All the same the connection may be good for another command.
-        if failure == nil { failure = unsafe PostgresError(result: result) }
-        unsafe PQclear(result)
-      }
-    }
+    var end = End.shutdown
+    try connection.settleStream(
+      stop: { if !weStopped { try stop() } }, { rows in end = try Self.timeline(rows) })
+    return end
   }
 
   private static func timeline(_ rows: consuming Rows) throws -> End {
