@@ -65,6 +65,25 @@ extension ReplicationConnection {
   public borrowing func createLogicalSlot(
     _ name: String, _ options: LogicalSlotOptions
   ) throws -> LSN {
+    try makeLogicalSlot(name, options, exporting: false).position
+  }
+
+  /// Makes a slot for pgoutput, and a snapshot that sees what was committed before the slot begins.
+  ///
+  /// The snapshot can be read by others until the next command of this connection.
+  public borrowing func createLogicalSlotWithSnapshot(
+    _ name: String, _ options: LogicalSlotOptions
+  ) throws -> (position: LSN, snapshot: Snapshot) {
+    let made = try makeLogicalSlot(name, options, exporting: true)
+    guard let id = made.snapshot else {
+      throw PostgresError(message: "the answer to CREATE_REPLICATION_SLOT has no snapshot")
+    }
+    return (made.position, try Snapshot(id: id))
+  }
+
+  private borrowing func makeLogicalSlot(
+    _ name: String, _ options: LogicalSlotOptions, exporting: Bool
+  ) throws -> (position: LSN, snapshot: String?) {
     guard !options.isFailover || serverVersion >= 170_000 else {
       throw Failure(
         .configuration, "the server makes no slot that standbys carry over",
@@ -75,17 +94,21 @@ extension ReplicationConnection {
         .configuration, "the server sends no prepared transactions",
         hint: "Leave --two-phase away: it needs PostgreSQL 15.")
     }
-    var words = serverVersion >= 150_000 ? ["SNAPSHOT 'nothing'"] : ["NOEXPORT_SNAPSHOT"]
+    let isModern = serverVersion >= 150_000
+    var words =
+      exporting
+      ? [isModern ? "SNAPSHOT 'export'" : "EXPORT_SNAPSHOT"]
+      : [isModern ? "SNAPSHOT 'nothing'" : "NOEXPORT_SNAPSHOT"]
     if options.isTwoPhase { words.append("TWO_PHASE") }
     if options.isFailover { words.append("FAILOVER") }
     let list = words.joined(separator: ", ")
     let rows = try rows(
       "CREATE_REPLICATION_SLOT \(Quoting.identifier(name)) LOGICAL pgoutput "
-        + (serverVersion >= 150_000 ? "(\(list))" : list))
+        + (isModern ? "(\(list))" : list))
     guard let position = LSN(rows.text(0, 1)) else {
       throw PostgresError(message: "the answer to CREATE_REPLICATION_SLOT makes no sense")
     }
-    return position
+    return (position, rows.string(0, 2))
   }
 
   /// The latest protocol of pgoutput that the server speaks.

@@ -31,10 +31,10 @@ public struct ChangeSnapshot {
     let made = try makeSlot(slot, sender)
     do {
       try first.beginReading(at: made.snapshot)
-      try read(at: made.snapshot, made.position, on: first, to: output, log)
+      // From here on the snapshot is held by this transaction, whatever becomes of the sender.
+      try read(at: try first.exportSnapshot(), made.position, on: first, to: output, log)
     } catch {
       // Without its snapshot the slot is of no use, and would keep WAL.
-      try? sender.endTransaction()
       try? sender.dropSlot(slot)
       throw error
     }

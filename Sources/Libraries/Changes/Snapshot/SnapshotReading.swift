@@ -1,7 +1,7 @@
 internal import Bytes
 internal import Filter
 internal import JSON
-public import Posix
+internal import Posix
 internal import Postgres
 
 /// Reads all tables of a publication at one moment, by several connections.
