@@ -97,6 +97,7 @@ let package = Package(
     tool("walfetch", uses: ["ObjectStore", "WAL"]),
     tool("cdc-recv", uses: ["Postgres", "Changes"]),
     tool("cdc-decode", uses: ["Postgres", "Changes"]),
+    tool("cdc-diff", uses: ["Postgres", "Changes"]),
     tool("cdc-snapshot", uses: ["Postgres", "Changes"]),
     tool("cdc-apply", uses: ["Postgres", "Changes"]),
     // Tests.
