@@ -133,15 +133,18 @@ extension CopyText {
   }
 }
 
+/// Statements that are sent, and whose outcome is asked for later.
 extension Connection {
-  /// Runs a COPY statement with the rows; the number that the server took.
-  public borrowing func copy(_ sql: String, _ rows: borrowing TextRows) throws -> Int {
+  /// Sends a COPY statement with the rows.
+  ///
+  /// The corresponding C function is `PQputCopyEnd`.
+  public borrowing func sendCopy(_ sql: String, _ rows: borrowing TextRows) throws {
     defer { _ = unsafe PQsetnonblocking(handle, 0) }
-    var text = ByteBuffer(capacity: rows.byteCount + 64)
+    var text = ByteBuffer(capacity: rows.byteCount + rows.byteCount / 8)
     rows.appendCopyText(to: &text)
     try startCopyIn(sql)
     _ = try sendCopyIn(text.span)
-    return try endCopyIn()
+    try sendCopyEnd()
   }
 
   /// Has the server parse a statement that is run again and again.
@@ -154,11 +157,10 @@ extension Connection {
     _ = try finish()
   }
 
-  /// Runs a prepared statement, whose parameters are one `text[]` per column of `rows`; the number of
-  /// rows that it changed.
+  /// Sends a prepared statement whose parameters are one `text[]` per column of `rows`.
   ///
   /// The corresponding C function is `PQsendQueryPrepared`.
-  public borrowing func execute(prepared name: String, _ rows: borrowing TextRows) throws -> Int {
+  public borrowing func send(prepared name: String, _ rows: borrowing TextRows) throws {
     var bytes = ByteBuffer(capacity: rows.byteCount + 24 * rows.width)
     let starts = rows.appendArrays(to: &bytes)
     let ends = starts.dropFirst() + [bytes.count]
@@ -171,6 +173,8 @@ extension Connection {
         handle, name, Int32(rows.width), values, lengths, formats, 0)
     }
     guard sent == 1 else { throw unsafe PostgresError(connection: handle) }
-    return try finish()?.affected ?? 0
   }
+
+  /// Waits for what was sent; the number of rows that it changed.
+  public borrowing func collect() throws -> Int { try finish()?.affected ?? 0 }
 }

@@ -53,7 +53,7 @@ public struct ChangeApplication: ~Copyable {
   public init(
     _ connection: consuming Connection, _ options: ApplyOptions, _ message: Message
   ) throws {
-    try connection.execute("SET client_min_messages = error")
+    try connection.execute("SET client_min_messages = error; \(ChangeSink.planSettings)")
     let triggersFire = try options.firesTriggers || !Self.silenceTriggers(on: connection, message)
     let applied = try AppliedPosition(options, on: connection)
     let position = try applied.read(on: connection)

@@ -25,6 +25,8 @@ struct ChangeSink: ~Copyable {
   private var dirty: [TableChanges] = []
   /// The run that took the last change, where the order matters.
   private var lastRun: PendingRun?
+  /// The statement that the server is at work on.
+  private var inFlight: Flight?
   /// Each change is a statement of its own.
   var isCareful = false
   private var keepsOrder: Bool
@@ -38,6 +40,21 @@ struct ChangeSink: ~Copyable {
     self.options = options
     self.message = message
     self.keepsOrder = keepsOrder
+  }
+
+  /// Plans are kept, and must not be those that were best when a table was empty.
+  ///
+  /// What such a plan costs is beyond all measure where no index is used, so it must not be compiled.
+  static var planSettings: String {
+    "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+  }
+
+  /// Without an index the best plan depends on the number of rows at hand.
+  private static var resetPlans: String {
+    """
+    RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin;
+    SET plan_cache_mode = force_custom_plan
+    """
   }
 
   // -- relations
@@ -97,6 +114,7 @@ struct ChangeSink: ~Copyable {
     }
     let found = TableChanges(
       try TargetTable(source, relation, on: connection), try TextValues(of: relation, on: connection))
+    if !found.target.hasIndex { try connection.execute(Self.resetPlans) }
     if found.target.hasAlwaysTriggers, !keepsOrder {
       try flush()
       keepsOrder = true
@@ -148,6 +166,7 @@ struct ChangeSink: ~Copyable {
     try turn(to: run)
     table.new.append(run.columns, to: &run.rows)
     mark(table)
+    try flush(table, ifFull: run)
   }
 
   private mutating func update(_ event: EventLine, _ line: Span<UInt8>) throws {
@@ -171,6 +190,7 @@ struct ChangeSink: ~Copyable {
     table.new.append(set, to: &run.rows)
     mark(table)
     if case .row = table.target.match { try flush(table) }
+    try flush(table, ifFull: run)
   }
 
   private mutating func delete(_ event: EventLine, _ line: Span<UInt8>) throws {
@@ -184,6 +204,7 @@ struct ChangeSink: ~Copyable {
     table.old.append(match, to: &run.rows)
     mark(table)
     if case .row = table.target.match { try flush(table) }
+    try flush(table, ifFull: run)
   }
 
   /// The columns by which the row is found; all of them have values.
@@ -232,7 +253,7 @@ struct ChangeSink: ~Copyable {
     let restart = record.boolean("restart_identity") ?? false ? " RESTART IDENTITY" : ""
     let cascade = record.boolean("cascade") ?? false ? " CASCADE" : ""
     let list = names.joined(separator: ", ")
-    try refusable("truncate \(list)", key: nil) {
+    try Flight(kind: .truncate, table: list, key: nil, rows: 0).refusable {
       try connection.execute("TRUNCATE \(list)\(restart)\(cascade)")
     }
   }
@@ -261,17 +282,24 @@ struct ChangeSink: ~Copyable {
 
   // -- sending
 
-  /// Sends everything that waits.
+  /// Sends everything that waits, and waits for what the server says to it.
   mutating func flush() throws {
     for table in dirty { try send(table) }
     dirty.removeAll(keepingCapacity: true)
     lastRun = nil
+    try collect()
   }
 
   private mutating func flush(_ table: TableChanges) throws {
     if keepsOrder || isCareful { return try flush() }
     try send(table)
     dirty.removeAll { $0 === table }
+  }
+
+  /// While the server is at work on some rows, the next ones are read.
+  private mutating func flush(_ table: TableChanges, ifFull run: PendingRun) throws {
+    guard run.rows.count >= 1000 || run.rows.byteCount >= 128 << 10 else { return }
+    try flush(table)
   }
 
   private mutating func send(_ table: TableChanges) throws {
@@ -281,43 +309,48 @@ struct ChangeSink: ~Copyable {
   }
 
   private mutating func send(_ run: PendingRun, _ table: TargetTable) throws {
+    try collect()
     let key = run.rows.count == 1 ? table.keyText(run) : nil
-    let action = "\(run.kind) in \(table.sqlName)"
+    let flight = Flight(kind: run.kind, table: table.sqlName, key: key, rows: run.rows.count)
     let isCopied =
       run.kind == .insert && options.onConflict == .error && run.rows.count >= Self.copyRows
-    if !isCopied, run.prepared == nil { try prepare(run, table, action, key) }
-    let done = try refusable(action, key: key) {
-      guard !isCopied, let name = run.prepared else {
-        return try connection.copy(table.copyStatement(run.columns), run.rows)
+    if !isCopied, run.prepared == nil { try prepare(run, table, flight) }
+    try flight.refusable {
+      if isCopied {
+        try connection.sendCopy(table.copyStatement(run.columns), run.rows)
+      } else if let name = run.prepared {
+        try connection.send(prepared: name, run.rows)
       }
-      return try connection.execute(prepared: name, run.rows)
     }
-    if run.kind != .insert { misses.add(max(0, run.rows.count - done), table.sqlName) }
+    inFlight = flight
+  }
+
+  /// Waits for the statement that the server is at work on.
+  private mutating func collect() throws {
+    guard let flight = inFlight else { return }
+    inFlight = nil
+    let done = try flight.refusable { try connection.collect() }
+    if flight.kind != .insert { misses.add(max(0, flight.rows - done), flight.table) }
   }
 
   /// With fewer rows a prepared INSERT is quicker than COPY, which takes two round trips.
   private static var copyRows: Int { 32 }
 
   private mutating func prepare(
-    _ run: PendingRun, _ table: TargetTable, _ action: String, _ key: String?
+    _ run: PendingRun, _ table: TargetTable, _ flight: Flight
   ) throws {
     let name = session.nextName()
-    try refusable(action, key: key) {
+    try flight.refusable {
       try connection.prepare(name, table.statement(run, options.onConflict))
     }
     run.prepared = name
-  }
-
-  private func refusable<T>(_ action: String, key: String?, _ body: () throws -> T) throws -> T {
-    do { return try body() } catch let error as PostgresError {
-      throw Refusal(action: action, key: key, error: error)
-    }
   }
 
   // -- transactions
 
   /// Begins a transaction of the target unless one is open.
   mutating func begin() throws {
+    try collect()
     guard !session.isOpen else { return }
     try connection.execute("BEGIN")
     session.isOpen = true
@@ -341,6 +374,8 @@ struct ChangeSink: ~Copyable {
   ///
   /// Without `all`, what was kept stays.
   mutating func rollBack(all: Bool) throws {
+    // What comes of it does not matter any more.
+    do { try collect() } catch is Refusal {}
     for table in dirty { table.clear() }
     dirty.removeAll()
     lastRun = nil

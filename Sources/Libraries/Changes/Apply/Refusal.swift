@@ -18,3 +18,19 @@ struct Refusal: Error {
       detail: error.detail, hint: error.hint)
   }
 }
+
+/// A statement that the server is at work on.
+struct Flight {
+  let kind: PendingRun.Kind
+  let table: String
+  /// The key of its row, where there is only one.
+  let key: String?
+  let rows: Int
+
+  /// Runs what belongs to it, whose errors are then its own.
+  func refusable<T>(_ body: () throws -> T) throws -> T {
+    do { return try body() } catch let error as PostgresError {
+      throw Refusal(action: "\(kind) in \(table)", key: key, error: error)
+    }
+  }
+}

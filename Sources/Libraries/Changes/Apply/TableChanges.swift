@@ -5,7 +5,7 @@ internal import Postgres
 ///
 /// A class, because runs stand in lists and are filled in place.
 final class PendingRun {
-  enum Kind { case insert, update, delete }
+  enum Kind { case insert, update, delete, truncate }
 
   let kind: Kind
   /// Columns that rows are found by, at the front of `columns`.

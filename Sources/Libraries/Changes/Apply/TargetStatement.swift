@@ -14,6 +14,7 @@ extension TargetTable {
     case .update: updateStatement(key: run.match, set: run.written)
     case .delete where isRow: deleteOneStatement(row: run.match)
     case .delete: deleteStatement(key: run.match)
+    case .truncate: "TRUNCATE \(sqlName)"
     }
   }
 

@@ -34,6 +34,8 @@ struct TargetTable {
   var isPartitioned = false
   /// Triggers fire even for replicated rows, and so see the order of changes.
   var hasAlwaysTriggers = false
+  /// An index leads to the key.
+  var hasIndex = true
 
   /// Chooses how rows are found: by the source's key, or by the primary key where whole rows come.
   static func match(_ source: SourceRelation, _ columns: [Column], primaryKey: [Int]) -> Match {
@@ -79,6 +81,20 @@ extension TargetTable {
     self.columns = columns
     match = Self.match(source, columns, primaryKey: primaryKey)
     hasAlwaysTriggers = try connection.query(Self.triggerQuery, [sqlName]).boolean(0, 0)
+    if case .key(let key) = match {
+      let names = key.map { columns[$0].name }
+      hasIndex = try connection.query(Self.indexQuery, [sqlName, Quoting.array(names)]).boolean(0, 0)
+    }
+  }
+
+  /// An index whose first columns are among the key's.
+  private static var indexQuery: String {
+    """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a
+      ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      WHERE i.indrelid = $1::regclass AND i.indisvalid AND i.indpred IS NULL
+        AND a.attname = ANY ($2::text[]))
+    """
   }
 
   private static var query: String {
