@@ -25,6 +25,13 @@
       (PGconn * conn, const char *sql, int count, const Oid *types, const char *const *values,    \
        const int *lengths, const int *formats, int format),                                       \
       (conn, sql, count, types, values, lengths, formats, format))                                \
+    F(int, PQsendPrepare,                                                                         \
+      (PGconn * conn, const char *name, const char *sql, int count, const Oid *types),            \
+      (conn, name, sql, count, types))                                                            \
+    F(int, PQsendQueryPrepared,                                                                   \
+      (PGconn * conn, const char *name, int count, const char *const *values,                     \
+       const int *lengths, const int *formats, int format),                                       \
+      (conn, name, count, values, lengths, formats, format))                                      \
     F(int, PQconsumeInput, (PGconn * conn), (conn))                                               \
     F(int, PQisBusy, (PGconn * conn), (conn))                                                     \
     F(PGresult *, PQgetResult, (PGconn * conn), (conn))                                           \

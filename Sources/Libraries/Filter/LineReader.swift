@@ -40,6 +40,11 @@ public struct LineReader: ~Copyable {
     get { buffer.span.extracting(current) }
   }
 
+  /// True where the next line, or the end, has to be waited for: what was read has no whole line more.
+  public var isDrained: Bool {
+    !atEnd && buffer.span.firstIndex(of: UInt8(ascii: "\n"), from: searched) == nil
+  }
+
   /// Reads the next line; false at the end.
   ///
   /// Throws `LineError` for one that is too long or has no line feed, or `SystemError`.

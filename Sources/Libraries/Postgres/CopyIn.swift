@@ -42,6 +42,14 @@ extension Connection {
   ///
   /// The corresponding C function is `PQputCopyEnd`.
   borrowing func endCopyIn() throws -> Int {
+    try sendCopyEnd()
+    let result = try finish()
+    _ = unsafe PQsetnonblocking(handle, 0)
+    return result?.affected ?? 0
+  }
+
+  /// Ends the rows, and does not wait for what the server says.
+  borrowing func sendCopyEnd() throws {
     while true {
       let ended = unsafe PQputCopyEnd(handle, nil)
       if ended == 1 { break }
@@ -49,9 +57,6 @@ extension Connection {
       try flush()
     }
     try flush()
-    let result = try finish()
-    _ = unsafe PQsetnonblocking(handle, 0)
-    return result?.affected ?? 0
   }
 
   private borrowing func flush() throws {

@@ -1,0 +1,87 @@
+internal import Posix
+internal import Postgres
+
+/// How far a stream was applied, kept by the target itself: in a table of positions, or as the progress
+/// of a replication origin.
+struct AppliedPosition {
+  private let source: String
+  private let origin: String?
+
+  /// Takes the stream for this session alone, and makes ready to keep its position.
+  ///
+  /// Throws a `Failure` (75) when another session has it.
+  init(_ options: ApplyOptions, on connection: borrowing Connection) throws {
+    (source, origin) = (options.source, options.origin)
+    try lock(on: connection)
+    if let origin {
+      try Self.setUp(origin, on: connection)
+    } else {
+      try Self.makeTable(on: connection)
+    }
+  }
+
+  private static func makeTable(on connection: borrowing Connection) throws {
+    if try isTrue("to_regclass('sluice.progress') IS NOT NULL", on: connection) { return }
+    // Even with IF NOT EXISTS this takes the right to make a schema.
+    if try !isTrue("to_regnamespace('sluice') IS NOT NULL", on: connection) {
+      try connection.execute("CREATE SCHEMA IF NOT EXISTS sluice")
+    }
+    try connection.execute(
+      """
+      CREATE TABLE IF NOT EXISTS sluice.progress (
+        source text PRIMARY KEY, lsn pg_lsn NOT NULL, updated_at timestamptz)
+      """)
+  }
+
+  private static func isTrue(_ sql: String, on connection: borrowing Connection) throws -> Bool {
+    try connection.query("SELECT \(sql)").boolean(0, 0)
+  }
+
+  /// The server notices a moment late that a killed applier is gone: hence the patience.
+  private func lock(on connection: borrowing Connection) throws {
+    let (attempts, pauseMilliseconds) = (20, Int64(100))
+    let statement =
+      "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('sluice ' || $1, 0))"
+    for attempt in 1...attempts {
+      if try connection.query(statement, [origin ?? source]).boolean(0, 0) { return }
+      if attempt < attempts { try Clock.sleep(milliseconds: pauseMilliseconds) }
+    }
+    throw Failure(.temporary, "another applier has the source \"\(source)\"")
+  }
+
+  private static func setUp(_ origin: String, on connection: borrowing Connection) throws {
+    let isKnown = try connection.query(
+      "SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_origin WHERE roname = $1)", [origin])
+    if !isKnown.boolean(0, 0) {
+      _ = try connection.query("SELECT pg_catalog.pg_replication_origin_create($1)", [origin])
+    }
+    _ = try connection.query("SELECT pg_catalog.pg_replication_origin_session_setup($1)", [origin])
+  }
+
+  /// What was applied so far; 0/0 when nothing was.
+  func read(on connection: borrowing Connection) throws -> LSN {
+    let rows =
+      if let origin {
+        try connection.query("SELECT pg_catalog.pg_replication_origin_progress($1, true)", [origin])
+      } else {
+        try connection.query("SELECT lsn FROM sluice.progress WHERE source = $1", [source])
+      }
+    guard rows.count == 1 else { return .invalid }
+    return rows.string(0, 0).flatMap { LSN($0) } ?? .invalid
+  }
+
+  /// Has the open transaction say that all up to `position` is applied.
+  func write(_ position: LSN, committedAt: String?, on connection: borrowing Connection) throws {
+    guard origin == nil else {
+      _ = try connection.query(
+        "SELECT pg_catalog.pg_replication_origin_xact_setup($1, coalesce($2, now()::text)::timestamptz)",
+        [position.description, committedAt])
+      return
+    }
+    _ = try connection.query(
+      """
+      INSERT INTO sluice.progress (source, lsn, updated_at) VALUES ($1, $2, now())
+      ON CONFLICT (source) DO UPDATE SET lsn = excluded.lsn, updated_at = excluded.updated_at
+      """, [source, position.description])
+  }
+}

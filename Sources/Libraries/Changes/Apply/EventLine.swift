@@ -1,0 +1,126 @@
+internal import Bytes
+internal import JSON
+internal import Postgres
+
+/// What a change event says happened.
+enum EventKind: UInt8 {
+  case begin, commit, relation, insert, update, delete, truncate, message, read
+  case prepare, commitPrepared, rollbackPrepared
+}
+
+/// One change event, taken apart in place: where the values of its members lie in its line.
+///
+/// A member that is not there has an empty range.
+struct EventLine {
+  private(set) var kind = EventKind.message
+  private(set) var schema = 0..<0
+  private(set) var table = 0..<0
+  private(set) var old = 0..<0
+  private(set) var new = 0..<0
+  private(set) var lsn = 0..<0
+  private(set) var endLSN = 0..<0
+  private(set) var xid = 0..<0
+  private(set) var committedAt = 0..<0
+
+  /// Reads the members; `kind` must be that of the line.
+  init(_ line: Span<UInt8>) throws(JSONError) {
+    var scanner = JSONScanner()
+    try scanner.expect(UInt8(ascii: "{"), line)
+    var isFirst = true
+    repeat {
+      let name = line.extracting(try scanner.string(line).inside)
+      try scanner.expect(UInt8(ascii: ":"), line)
+      let value = try scanner.value(line)
+      if isFirst { kind = try Self.kind(name, line, value) } else { set(name, value) }
+      isFirst = false
+    } while scanner.skip(UInt8(ascii: ","), line)
+    try scanner.expect(UInt8(ascii: "}"), line)
+    scanner.skipBlanks(line)
+    guard scanner.offset == line.count else {
+      throw JSONError(expected: "nothing more", offset: scanner.offset)
+    }
+  }
+
+  private mutating func set(_ name: Span<UInt8>, _ value: Range<Int>) {
+    switch name.count {
+    case 3:
+      if name.equals("new") { new = value }
+      if name.equals("old") { old = value }
+      if name.equals("lsn") { lsn = value }
+      if name.equals("xid") { xid = value }
+    case 5: if name.equals("table") { table = value }
+    case 6: if name.equals("schema") { schema = value }
+    case 7: if name.equals("end_lsn") { endLSN = value }
+    case 12: if name.equals("committed_at") { committedAt = value }
+    default: break
+    }
+  }
+
+  /// The kind of the event in a line, without reading the rest of it.
+  static func kind(of line: Span<UInt8>) throws(JSONError) -> EventKind {
+    var scanner = JSONScanner()
+    try scanner.expect(UInt8(ascii: "{"), line)
+    let name = line.extracting(try scanner.string(line).inside)
+    try scanner.expect(UInt8(ascii: ":"), line)
+    scanner.skipBlanks(line)
+    let start = scanner.offset
+    _ = try scanner.string(line)
+    return try kind(name, line, start..<scanner.offset)
+  }
+
+  private static func kind(
+    _ name: Span<UInt8>, _ line: Span<UInt8>, _ value: Range<Int>
+  ) throws(JSONError) -> EventKind {
+    guard name.equals("type"), value.count >= 2, line[value.lowerBound] == UInt8(ascii: "\"") else {
+      throw JSONError(expected: "\"type\" as the first member", offset: 1)
+    }
+    let word = line.extracting(value.lowerBound + 1..<value.upperBound - 1)
+    guard let kind = kind(word) else {
+      throw JSONError(expected: "the type of a change event", offset: value.lowerBound)
+    }
+    return kind
+  }
+
+  private static func kind(_ word: Span<UInt8>) -> EventKind? {
+    switch word.count {
+    case 4: word.equals("read") ? .read : nil
+    case 5: word.equals("begin") ? .begin : nil
+    case 6:
+      word.equals("insert")
+        ? .insert
+        : word.equals("update")
+          ? .update : word.equals("delete") ? .delete : word.equals("commit") ? .commit : nil
+    case 7: word.equals("message") ? .message : word.equals("prepare") ? .prepare : nil
+    case 8: word.equals("relation") ? .relation : word.equals("truncate") ? .truncate : nil
+    case 15: word.equals("commit_prepared") ? .commitPrepared : nil
+    case 17: word.equals("rollback_prepared") ? .rollbackPrepared : nil
+    default: nil
+    }
+  }
+
+  /// The text of a member that is a string without escapes, or a number; nil when there is none.
+  static func plain(_ line: Span<UInt8>, _ value: Range<Int>) -> String? {
+    guard !value.isEmpty else { return nil }
+    let isString = line[value.lowerBound] == UInt8(ascii: "\"")
+    return String(
+      utf8: line.extracting(
+        isString ? value.lowerBound + 1..<value.upperBound - 1 : value))
+  }
+
+  /// The position that a member gives, `"0/1A2B3C8"`; nil when it gives none.
+  static func position(_ line: Span<UInt8>, _ value: Range<Int>) -> LSN? {
+    guard value.count > 4, line[value.lowerBound] == UInt8(ascii: "\"") else { return nil }
+    var (high, low, digits): (UInt64?, UInt64, Int) = (nil, 0, 0)
+    for index in value.lowerBound + 1..<value.upperBound - 1 {
+      let byte = line[index]
+      if byte == UInt8(ascii: "/"), high == nil, digits > 0 {
+        (high, low, digits) = (low, 0, 0)
+      } else {
+        guard digits < 8, let digit = Hex.value(byte) else { return nil }
+        (low, digits) = (low << 4 | UInt64(digit), digits + 1)
+      }
+    }
+    guard let high, digits > 0 else { return nil }
+    return LSN(rawValue: high << 32 | low)
+  }
+}

@@ -1,0 +1,148 @@
+internal import Bytes
+internal import Postgres
+
+/// Changes of one kind that one statement makes.
+///
+/// A class, because runs stand in lists and are filled in place.
+final class PendingRun {
+  enum Kind { case insert, update, delete, truncate }
+
+  let kind: Kind
+  /// Columns that rows are found by, at the front of `columns`.
+  let matchCount: Int
+  let columns: [Int]
+  var rows: TextRows
+  /// The name of the statement that the server has parsed for it.
+  var prepared: String?
+
+  init(_ kind: Kind, match: [Int], written: [Int]) {
+    self.kind = kind
+    matchCount = match.count
+    columns = match + written
+    rows = TextRows(width: columns.count)
+  }
+
+  var match: [Int] { Array(columns.prefix(matchCount)) }
+  var written: [Int] { Array(columns.dropFirst(matchCount)) }
+}
+
+/// A table and the changes of it that wait to be sent.
+///
+/// Until they are, each key occurs once in all of them, so that the order in which they are sent does not
+/// matter. A class, because the list of tables and that of the tables with changes share it.
+final class TableChanges {
+  let target: TargetTable
+  /// The target's columns by the bytes of their names; -1 for those that are passed over.
+  private let places: [[UInt8]: Int]
+  private var texts: TextValues
+  var new: RowReader
+  var old: RowReader
+  private(set) var deletes: PendingRun?
+  private(set) var updates: [PendingRun] = []
+  private(set) var inserts: PendingRun?
+  /// Hashes of the keys of rows that wait to be inserted, and of those that wait to be changed.
+  private var inserted: Set<UInt64> = []
+  private var touched: Set<UInt64> = []
+  var isDirty = false
+
+  init(_ target: TargetTable, _ texts: consuming TextValues) {
+    self.target = target
+    self.texts = texts
+    new = RowReader(columnCount: target.columns.count)
+    old = RowReader(columnCount: target.columns.count)
+    var places: [[UInt8]: Int] = [:]
+    for (index, column) in target.columns.enumerated() {
+      places[Array(column.name.utf8)] = column.isGenerated ? -1 : index
+    }
+    self.places = places
+  }
+
+  func readNew(_ line: Span<UInt8>, _ object: Range<Int>) throws(RowProblem) {
+    try new.read(line, object, target, places, &texts)
+  }
+
+  func readOld(_ line: Span<UInt8>, _ object: Range<Int>) throws(RowProblem) {
+    try old.read(line, object, target, places, &texts)
+  }
+
+  /// There is no new row, as with a delete.
+  func forgetNew() { new.clear() }
+
+  /// The columns that an update sets: what the new row has, without the key where it stays the same.
+  func setColumns(_ match: [Int], hasOld: Bool) -> [Int] {
+    let keepsKey = !hasOld || match.allSatisfy(isUnchanged)
+    return new.present.filter { column in
+      if match.contains(column), keepsKey { return false }
+      return !(hasOld && target.columns[column].isAlwaysIdentity && isUnchanged(column))
+    }
+  }
+
+  private func isUnchanged(_ column: Int) -> Bool {
+    old.has(column) && !new.has(column) || old.agrees(column, with: new)
+  }
+
+  // -- runs
+
+  /// The run for rows with these columns; nil when another one has to be sent before.
+  func insertRun(_ columns: [Int]) -> PendingRun? {
+    if let inserts, inserts.columns == columns { return inserts }
+    guard inserts?.rows.count ?? 0 == 0 else { return nil }
+    let run = PendingRun(.insert, match: [], written: columns)
+    inserts = run
+    return run
+  }
+
+  func deleteRun(_ match: [Int]) -> PendingRun {
+    if let deletes, deletes.columns == match { return deletes }
+    let run = PendingRun(.delete, match: match, written: [])
+    deletes = run
+    return run
+  }
+
+  func updateRun(_ match: [Int], _ written: [Int]) -> PendingRun {
+    if let run = updates.first(where: {
+      $0.matchCount == match.count && $0.columns.count == match.count + written.count
+        && $0.columns[match.count...] == written[...] && $0.columns[..<match.count] == match[...]
+    }) {
+      return run
+    }
+    let run = PendingRun(.update, match: match, written: written)
+    updates.append(run)
+    return run
+  }
+
+  /// The runs in the order in which they are sent: what frees a value goes before what takes it.
+  var runs: [PendingRun] { [deletes].compactMap { $0 } + updates + [inserts].compactMap { $0 } }
+
+  // -- keys
+
+  /// Notes an insert; false when its key waits to be changed.
+  func noteInsert(_ key: UInt64) -> Bool {
+    guard !touched.contains(key) else { return false }
+    inserted.insert(key)
+    return true
+  }
+
+  /// Notes a change of the row with that key; false when the key is in use.
+  func noteChange(_ key: UInt64, to other: UInt64?) -> Bool {
+    guard !touched.contains(key), !inserted.contains(key) else { return false }
+    if let other, other != key {
+      guard !touched.contains(other), !inserted.contains(other) else { return false }
+      touched.insert(other)
+    }
+    touched.insert(key)
+    return true
+  }
+
+  /// Forgets what waits.
+  func clear() {
+    deletes?.rows.removeAll()
+    for run in updates { run.rows.removeAll() }
+    // Of tables whose rows have long values there may be as many sets of columns as rows.
+    if updates.count > 32 { updates.removeAll() }
+    inserts?.rows.removeAll()
+    inserted.removeAll(keepingCapacity: true)
+    touched.removeAll(keepingCapacity: true)
+    isDirty = false
+  }
+}
