@@ -150,8 +150,10 @@ public struct ChangeApplication: ~Copyable {
     }
   }
 
-  private func require(_ condition: Bool, _ number: Int, _ problem: String) throws(Failure) {
-    guard condition else { throw Failure(.badInput, "line \(number): \(problem)") }
+  private func require(
+    _ condition: Bool, _ number: Int, _ problem: @autoclosure () -> String
+  ) throws(Failure) {
+    guard condition else { throw Failure(.badInput, "line \(number): \(problem())") }
   }
 
   /// The open transaction is too large to be held.

@@ -105,6 +105,7 @@ struct ChangeSink: ~Copyable {
       throw Failure(.badInput, "a change of \(shown) came before the relation event of the table")
     }
     try begin()
+    try collect()
     if options.createsTables { try createTable(source) }
     let relation: Relation
     do { relation = try Relation(schema: schema, name: table, on: connection) } catch is Failure {
@@ -253,7 +254,7 @@ struct ChangeSink: ~Copyable {
     let restart = record.boolean("restart_identity") ?? false ? " RESTART IDENTITY" : ""
     let cascade = record.boolean("cascade") ?? false ? " CASCADE" : ""
     let list = names.joined(separator: ", ")
-    try Flight(kind: .truncate, table: list, key: nil, rows: 0).refusable {
+    try Flight(kind: .truncate, table: list).refusable {
       try connection.execute("TRUNCATE \(list)\(restart)\(cascade)")
     }
   }
@@ -296,32 +297,54 @@ struct ChangeSink: ~Copyable {
     dirty.removeAll { $0 === table }
   }
 
-  /// While the server is at work on some rows, the next ones are read.
+  /// Sends a run once it has some rows, so that the server is at work while the next ones are read.
   private mutating func flush(_ table: TableChanges, ifFull run: PendingRun) throws {
-    guard run.rows.count >= 1000 || run.rows.byteCount >= 128 << 10 else { return }
+    let isCopied = isCopied(run)
+    guard run.rows.byteCount >= (isCopied ? Self.copyBytes : Self.arrayBytes) else { return }
+    // Until the table is flushed, its keys stay in use: a change of one ends the COPY.
+    if isCopied, table.hasOnly(run) { return try copy(run, table.target) }
     try flush(table)
+  }
+
+  private static var copyBytes: Int { 32 << 10 }
+  private static var arrayBytes: Int { 128 << 10 }
+
+  private func isCopied(_ run: PendingRun) -> Bool {
+    run.kind == .insert && options.onConflict == .error && !isCareful
   }
 
   private mutating func send(_ table: TableChanges) throws {
     try begin()
-    for run in table.runs where run.rows.count > 0 { try send(run, table.target) }
+    for run in table.runs where run.rows.count > 0 {
+      let isLong = run.rows.count >= Self.copyRows || inFlight?.copied === run
+      if isCopied(run), isLong {
+        try copy(run, table.target)
+      } else {
+        try execute(run, table.target)
+      }
+    }
     table.clear()
   }
 
-  private mutating func send(_ run: PendingRun, _ table: TargetTable) throws {
+  /// Sends rows by COPY: by the statement that is open, if it is the run's own.
+  private mutating func copy(_ run: PendingRun, _ table: TargetTable) throws {
+    if inFlight?.copied !== run {
+      try begin()
+      try collect()
+      let flight = Flight(kind: .insert, table: table.sqlName, copied: run)
+      try flight.refusable { try connection.beginCopy(table.copyStatement(run.columns)) }
+      inFlight = flight
+    }
+    try inFlight?.refusable { try connection.sendCopy(run.rows) }
+    run.rows.removeAll()
+  }
+
+  private mutating func execute(_ run: PendingRun, _ table: TargetTable) throws {
     try collect()
     let key = run.rows.count == 1 ? table.keyText(run) : nil
     let flight = Flight(kind: run.kind, table: table.sqlName, key: key, rows: run.rows.count)
-    let isCopied =
-      run.kind == .insert && options.onConflict == .error && run.rows.count >= Self.copyRows
-    if !isCopied, run.prepared == nil { try prepare(run, table, flight) }
-    try flight.refusable {
-      if isCopied {
-        try connection.sendCopy(table.copyStatement(run.columns), run.rows)
-      } else if let name = run.prepared {
-        try connection.send(prepared: name, run.rows)
-      }
-    }
+    let name = try run.prepared ?? prepare(run, table, flight)
+    try flight.refusable { try connection.send(prepared: name, run.rows) }
     inFlight = flight
   }
 
@@ -329,7 +352,7 @@ struct ChangeSink: ~Copyable {
   private mutating func collect() throws {
     guard let flight = inFlight else { return }
     inFlight = nil
-    let done = try flight.refusable { try connection.collect() }
+    let done = try flight.refusable { try connection.collect(isCopy: flight.copied != nil) }
     if flight.kind != .insert { misses.add(max(0, flight.rows - done), flight.table) }
   }
 
@@ -338,19 +361,19 @@ struct ChangeSink: ~Copyable {
 
   private mutating func prepare(
     _ run: PendingRun, _ table: TargetTable, _ flight: Flight
-  ) throws {
+  ) throws -> String {
     let name = session.nextName()
     try flight.refusable {
       try connection.prepare(name, table.statement(run, options.onConflict))
     }
     run.prepared = name
+    return name
   }
 
   // -- transactions
 
   /// Begins a transaction of the target unless one is open.
   mutating func begin() throws {
-    try collect()
     guard !session.isOpen else { return }
     try connection.execute("BEGIN")
     session.isOpen = true
