@@ -135,16 +135,16 @@ extension CopyText {
 
 /// Statements that are sent, and whose outcome is asked for later.
 extension Connection {
-  /// Sends a COPY statement with the rows.
+  /// Begins a COPY statement; until `collect`, nothing but rows may be sent.
+  public borrowing func beginCopy(_ sql: String) throws { try startCopyIn(sql) }
+
+  /// Sends rows of the COPY statement.
   ///
-  /// The corresponding C function is `PQputCopyEnd`.
-  public borrowing func sendCopy(_ sql: String, _ rows: borrowing TextRows) throws {
-    defer { _ = unsafe PQsetnonblocking(handle, 0) }
+  /// Whether the server takes them shows in `collect` only.
+  public borrowing func sendCopy(_ rows: borrowing TextRows) throws {
     var text = ByteBuffer(capacity: rows.byteCount + rows.byteCount / 8)
     rows.appendCopyText(to: &text)
-    try startCopyIn(sql)
     _ = try sendCopyIn(text.span)
-    try sendCopyEnd()
   }
 
   /// Has the server parse a statement that is run again and again.
@@ -175,6 +175,12 @@ extension Connection {
     guard sent == 1 else { throw unsafe PostgresError(connection: handle) }
   }
 
-  /// Waits for what was sent; the number of rows that it changed.
-  public borrowing func collect() throws -> Int { try finish()?.affected ?? 0 }
+  /// Waits for what was sent, a COPY statement or another; the number of rows that it changed.
+  ///
+  /// The corresponding C function is `PQputCopyEnd`.
+  public borrowing func collect(isCopy: Bool) throws -> Int {
+    defer { _ = unsafe PQsetnonblocking(handle, 0) }
+    if isCopy { try sendCopyEnd() }
+    return try finish()?.affected ?? 0
+  }
 }

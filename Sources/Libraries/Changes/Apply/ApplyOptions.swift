@@ -1,4 +1,3 @@
-
 /// How change events are applied.
 public struct ApplyOptions: Sendable {
   /// The name of the stream, by which the target knows how far it came.

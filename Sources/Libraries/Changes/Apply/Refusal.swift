@@ -24,8 +24,10 @@ struct Flight {
   let kind: PendingRun.Kind
   let table: String
   /// The key of its row, where there is only one.
-  let key: String?
-  let rows: Int
+  var key: String?
+  var rows = 0
+  /// The run whose rows go into it, where it is a COPY statement that is not yet ended.
+  var copied: PendingRun?
 
   /// Runs what belongs to it, whose errors are then its own.
   func refusable<T>(_ body: () throws -> T) throws -> T {

@@ -74,7 +74,8 @@ struct RowReader: ~Copyable {
     try JSONText.appendUnescaped(raw, to: &name)
     guard let place = columns[[UInt8](copying: name.span)] else {
       let name = Quoting.identifier(String(utf8: name.span))
-      throw JSONError(expected: "a column that the target has, found \(name)", offset: inside.lowerBound)
+      throw JSONError(
+        expected: "a column that the target has, found \(name)", offset: inside.lowerBound)
     }
     names.removeSubrange(min(member, names.count)...)
     places.removeSubrange(min(member, places.count)...)
@@ -104,7 +105,8 @@ struct RowReader: ~Copyable {
       if escaped {
         try JSONText.appendUnescaped(line.extracting(inside), to: &values)
         guard values.span.firstIndex(of: 0, from: start + 4) == nil else {
-          throw JSONError(expected: #"no \u0000, which cannot be stored as text"#, offset: inside.lowerBound)
+          throw JSONError(
+            expected: #"no \u0000, which cannot be stored as text"#, offset: inside.lowerBound)
         }
       } else {
         values.append(line.extracting(inside))

@@ -114,6 +114,11 @@ final class TableChanges {
   /// The runs in the order in which they are sent: what frees a value goes before what takes it.
   var runs: [PendingRun] { [deletes].compactMap { $0 } + updates + [inserts].compactMap { $0 } }
 
+  /// Nothing else of the table waits.
+  func hasOnly(_ run: PendingRun) -> Bool {
+    runs.allSatisfy { $0 === run || $0.rows.count == 0 }
+  }
+
   // -- keys
 
   /// Notes an insert; false when its key waits to be changed.

@@ -67,7 +67,7 @@ extension TargetTable {
     }
   }
 
-  /// Updates the rows with those keys. The run has the key's columns first.
+  /// Updates the rows with those keys; the run has the key's columns first.
   func updateStatement(key: [Int], set: [Int]) -> String {
     if set.contains(where: { columns[$0].isAlwaysIdentity }) {
       return replaceStatement(key: key, set: set)
@@ -123,7 +123,9 @@ extension TargetTable {
     """
   }
 
-  func deleteOneStatement(row: [Int]) -> String { "DELETE FROM \(sqlName) AS t WHERE \(place(row))" }
+  func deleteOneStatement(row: [Int]) -> String {
+    "DELETE FROM \(sqlName) AS t WHERE \(place(row))"
+  }
 
   /// Where one row lies that is as the parameters say.
   private func place(_ row: [Int]) -> String {

@@ -83,7 +83,8 @@ extension TargetTable {
     hasAlwaysTriggers = try connection.query(Self.triggerQuery, [sqlName]).boolean(0, 0)
     if case .key(let key) = match {
       let names = key.map { columns[$0].name }
-      hasIndex = try connection.query(Self.indexQuery, [sqlName, Quoting.array(names)]).boolean(0, 0)
+      hasIndex = try connection.query(Self.indexQuery, [sqlName, Quoting.array(names)]).boolean(
+        0, 0)
     }
   }
 

@@ -1,0 +1,63 @@
+internal import Bytes
+internal import Filter
+internal import JSON
+internal import Posix
+internal import Postgres
+
+/// Transactions that are prepared first, and committed or rolled back later.
+extension ChangeApplication {
+  /// The open transaction is to be prepared, and committed later.
+  ///
+  /// It is prepared before its position is committed: what comes again finds it there.
+  mutating func prepare(_ last: EventLine, _ end: LSN) throws {
+    let name = preparedName(lines[lines.count - 1], last)
+    if mode == .held {
+      try settle()
+      dropSent()
+    }
+    if try isPrepared(name) {
+      try forgetOpen()
+    } else {
+      try send(upTo: lines.count)
+      try flush()
+      try sink.begin()
+      try sink.connection.execute("PREPARE TRANSACTION \(Quoting.literal(name))")
+      sink.ended()
+      dropSent()
+    }
+    (reached, open, mode) = (end, nil, .held)
+    try settle()
+  }
+
+  mutating func endPrepared(_ kind: EventKind) throws {
+    let index = lines.count - 1
+    let last = try event(index)
+    let name = preparedName(lines[index], last)
+    guard let end = EventLine.position(lines[index], last.endLSN) else {
+      throw Failure(.badInput, "line \(lines.number(index)): \(kind) lacks end_lsn")
+    }
+    lines.truncate(to: index)
+    owesAck = end <= reached
+    try settle()
+    guard end > reached else { return }
+    if try isPrepared(name) {
+      let word = kind == .commitPrepared ? "COMMIT" : "ROLLBACK"
+      try sink.connection.execute("\(word) PREPARED \(Quoting.literal(name))")
+    }
+    reached = end
+    try settle()
+  }
+
+  func preparedName(_ line: Span<UInt8>, _ event: EventLine) -> String {
+    "sluice_\(options.source)_\(EventLine.plain(line, event.xid) ?? "")"
+  }
+
+  func isPrepared(_ name: String) throws -> Bool {
+    try sink.connection.query(
+      """
+      SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts
+        WHERE gid = $1 AND database = pg_catalog.current_database())
+      """, [name]
+    ).boolean(0, 0)
+  }
+}

@@ -1,0 +1,151 @@
+internal import Bytes
+internal import Filter
+internal import JSON
+internal import Posix
+internal import Postgres
+
+/// Taking changes in.
+extension ChangeSink {
+  /// Takes a change of rows, or of tables as a whole.
+  mutating func apply(
+    _ event: EventLine, _ lines: borrowing HeldLines, _ index: Int
+  ) throws {
+    let line = lines[index]
+    switch event.kind {
+    case .insert, .read: try insert(event, line)
+    case .update: try update(event, line)
+    case .delete: try delete(event, line)
+    case .truncate: try truncate(line)
+    default: return
+    }
+    if isCareful { try flush() }
+  }
+
+  private mutating func insert(_ event: EventLine, _ line: Span<UInt8>) throws {
+    let table = try table(event, line)
+    try located(table) { () throws(RowProblem) in try table.readNew(line, event.new) }
+    if case .key(let key) = table.target.match, let hash = table.new.hash(key),
+      !table.noteInsert(hash)
+    {
+      try flush(table)
+      _ = table.noteInsert(hash)
+    }
+    if table.insertRun(table.new.present) == nil { try flush(table) }
+    guard let run = table.insertRun(table.new.present) else { return }
+    try turn(to: run)
+    table.new.append(run.columns, to: &run.rows)
+    mark(table)
+    try flush(table, ifFull: run)
+  }
+
+  private mutating func update(_ event: EventLine, _ line: Span<UInt8>) throws {
+    let table = try table(event, line)
+    let hasOld = !event.old.isEmpty
+    try located(table) { () throws(RowProblem) in
+      try table.readNew(line, event.new)
+      if hasOld { try table.readOld(line, event.old) }
+    }
+    let match = try match(table, isOld: hasOld, "update")
+    let set = table.setColumns(match, hasOld: hasOld)
+    guard !set.isEmpty else { return }
+    try prepare(table, match, isOld: hasOld)
+    let run = table.updateRun(match, set)
+    try turn(to: run)
+    if hasOld {
+      table.old.append(match, to: &run.rows)
+    } else {
+      table.new.append(match, to: &run.rows)
+    }
+    table.new.append(set, to: &run.rows)
+    mark(table)
+    if case .row = table.target.match { try flush(table) }
+    try flush(table, ifFull: run)
+  }
+
+  private mutating func delete(_ event: EventLine, _ line: Span<UInt8>) throws {
+    let table = try table(event, line)
+    try located(table) { () throws(RowProblem) in try table.readOld(line, event.old) }
+    let match = try match(table, isOld: true, "delete")
+    table.forgetNew()
+    try prepare(table, match, isOld: true)
+    let run = table.deleteRun(match)
+    try turn(to: run)
+    table.old.append(match, to: &run.rows)
+    mark(table)
+    if case .row = table.target.match { try flush(table) }
+    try flush(table, ifFull: run)
+  }
+
+  /// The columns by which the row is found; all of them have values.
+  private func match(_ table: TableChanges, isOld: Bool, _ action: String) throws -> [Int] {
+    let columns: [Int]
+    switch table.target.match {
+    case .key(let key), .row(let key): columns = key
+    case .nothing:
+      throw Failure(
+        .badInput, "\(action) of \(table.target.sqlName), whose rows have no identity",
+        hint: "The table of the source needs a primary key or REPLICA IDENTITY.")
+    }
+    for column in columns where isOld ? !table.old.has(column) : !table.new.has(column) {
+      let name = Quoting.identifier(table.target.columns[column].name)
+      throw Failure(
+        .badInput, "\(action) of \(table.target.sqlName) lacks the value of the key column \(name)")
+    }
+    return columns
+  }
+
+  /// Sends what the change depends on.
+  private mutating func prepare(_ table: TableChanges, _ match: [Int], isOld: Bool) throws {
+    if case .row = table.target.match { return try flush(table) }
+    guard let key = isOld ? table.old.hash(match) : table.new.hash(match) else { return }
+    let other = table.new.hash(match)
+    guard !table.noteChange(key, to: other) else { return }
+    try flush(table)
+    _ = table.noteChange(key, to: other)
+  }
+
+  private mutating func truncate(_ line: Span<UInt8>) throws {
+    let record: Record
+    do throws(JSONError) { record = try Record(parsing: line) } catch {
+      throw Failure(.badInput, "\(error)")
+    }
+    var names: [String] = []
+    for item in record["relations"]?.array ?? [] {
+      guard let schema = item["schema"]?.string, let table = item["table"]?.string else {
+        throw Failure(.badInput, "a truncate event lacks schema or table")
+      }
+      names.append(Quoting.qualified(schema, table))
+    }
+    guard !names.isEmpty else { return }
+    try flush()
+    try begin()
+    let restart = record.boolean("restart_identity") ?? false ? " RESTART IDENTITY" : ""
+    let cascade = record.boolean("cascade") ?? false ? " CASCADE" : ""
+    let list = names.joined(separator: ", ")
+    try Flight(kind: .truncate, table: list).refusable {
+      try connection.execute("TRUNCATE \(list)\(restart)\(cascade)")
+    }
+  }
+
+  private func located(
+    _ table: TableChanges, _ read: () throws(RowProblem) -> Void
+  ) throws(Failure) {
+    do throws(RowProblem) { try read() } catch {
+      let column = error.column.map { ", column \(Quoting.identifier($0))" } ?? ""
+      throw Failure(.badInput, "\(table.target.sqlName)\(column): \(error.problem)")
+    }
+  }
+
+  /// Where the order matters, sends what waits unless it goes into the same run.
+  private mutating func turn(to run: PendingRun) throws {
+    guard keepsOrder || isCareful else { return }
+    if let lastRun, lastRun !== run { try flush() }
+    lastRun = run
+  }
+
+  private mutating func mark(_ table: TableChanges) {
+    guard !table.isDirty else { return }
+    table.isDirty = true
+    dirty.append(table)
+  }
+}

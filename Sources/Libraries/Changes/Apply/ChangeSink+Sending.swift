@@ -1,0 +1,160 @@
+internal import Bytes
+internal import Filter
+internal import JSON
+internal import Posix
+internal import Postgres
+
+/// Sending what waits, and the target's transactions.
+extension ChangeSink {
+  /// Sends everything that waits, and waits for what the server says to it.
+  mutating func flush() throws {
+    for table in dirty { try send(table) }
+    dirty.removeAll(keepingCapacity: true)
+    lastRun = nil
+    try collect()
+  }
+
+  mutating func flush(_ table: TableChanges) throws {
+    if keepsOrder || isCareful { return try flush() }
+    try send(table)
+    dirty.removeAll { $0 === table }
+  }
+
+  /// Sends a run once it has some rows, so that the server is at work while the next ones are read.
+  mutating func flush(_ table: TableChanges, ifFull run: PendingRun) throws {
+    let isCopied = isCopied(run)
+    guard run.rows.byteCount >= (isCopied ? Self.copyBytes : Self.arrayBytes) else { return }
+    // Until the table is flushed, its keys stay in use: a change of one ends the COPY.
+    if isCopied, table.hasOnly(run) { return try copy(run, table.target) }
+    try flush(table)
+  }
+
+  private static var copyBytes: Int { 32 << 10 }
+  private static var arrayBytes: Int { 128 << 10 }
+
+  private func isCopied(_ run: PendingRun) -> Bool {
+    run.kind == .insert && options.onConflict == .error && !isCareful
+  }
+
+  private mutating func send(_ table: TableChanges) throws {
+    try begin()
+    for run in table.runs where run.rows.count > 0 {
+      let isLong = run.rows.count >= Self.copyRows || inFlight?.copied === run
+      if isCopied(run), isLong {
+        try copy(run, table.target)
+      } else {
+        try execute(run, table.target)
+      }
+    }
+    table.clear()
+  }
+
+  /// Sends rows by COPY: by the statement that is open, if it is the run's own.
+  private mutating func copy(_ run: PendingRun, _ table: TargetTable) throws {
+    if inFlight?.copied !== run {
+      try begin()
+      try collect()
+      let flight = Flight(kind: .insert, table: table.sqlName, copied: run)
+      try flight.refusable { try connection.beginCopy(table.copyStatement(run.columns)) }
+      inFlight = flight
+    }
+    try inFlight?.refusable { try connection.sendCopy(run.rows) }
+    run.rows.removeAll()
+  }
+
+  private mutating func execute(_ run: PendingRun, _ table: TargetTable) throws {
+    try collect()
+    let key = run.rows.count == 1 ? table.keyText(run) : nil
+    let flight = Flight(kind: run.kind, table: table.sqlName, key: key, rows: run.rows.count)
+    let name = try run.prepared ?? prepare(run, table, flight)
+    try flight.refusable { try connection.send(prepared: name, run.rows) }
+    inFlight = flight
+  }
+
+  /// Waits for the statement that the server is at work on.
+  mutating func collect() throws {
+    guard let flight = inFlight else { return }
+    inFlight = nil
+    let done = try flight.refusable { try connection.collect(isCopy: flight.copied != nil) }
+    if flight.kind != .insert { misses.add(max(0, flight.rows - done), flight.table) }
+  }
+
+  /// With fewer rows a prepared INSERT is quicker than COPY, which takes two round trips.
+  private static var copyRows: Int { 32 }
+
+  private mutating func prepare(
+    _ run: PendingRun, _ table: TargetTable, _ flight: Flight
+  ) throws -> String {
+    let name = session.nextName()
+    try flight.refusable {
+      try connection.prepare(name, table.statement(run, options.onConflict))
+    }
+    run.prepared = name
+    return name
+  }
+
+  // -- transactions
+
+  /// Begins a transaction of the target unless one is open.
+  mutating func begin() throws {
+    guard !session.isOpen else { return }
+    try connection.execute("BEGIN")
+    session.isOpen = true
+  }
+
+  var isOpen: Bool { session.isOpen }
+
+  /// Makes what was sent the part that `rollBack` keeps.
+  mutating func keep() throws {
+    try connection.execute(
+      session.hasSavepoint
+        ? "RELEASE SAVEPOINT sluice_kept; SAVEPOINT sluice_kept" : "SAVEPOINT sluice_kept")
+    session.hasSavepoint = true
+    misses.keep()
+    replaced.removeAll()
+  }
+
+  var hasKept: Bool { session.hasSavepoint }
+
+  /// Undoes what was sent, and forgets what waits.
+  ///
+  /// Without `all`, what was kept stays.
+  mutating func rollBack(all: Bool) throws {
+    // What comes of it does not matter any more.
+    do { try collect() } catch is Refusal {}
+    for table in dirty { table.clear() }
+    dirty.removeAll()
+    lastRun = nil
+    misses.forget()
+    for (name, source) in replaced.reversed() {
+      sources[name] = source
+      tables[name] = nil
+    }
+    if !replaced.isEmpty || options.createsTables { forgetTables() }
+    replaced.removeAll()
+    guard session.isOpen else { return }
+    if session.hasSavepoint, !all {
+      try connection.execute("ROLLBACK TO SAVEPOINT sluice_kept")
+    } else {
+      try connection.execute("ROLLBACK")
+      session.end()
+    }
+  }
+
+  private mutating func forgetTables() {
+    tables.removeAll()
+    (current, currentName) = (nil, [])
+  }
+
+  /// Has everything that was learned so far hold.
+  mutating func hold() { replaced.removeAll() }
+
+  /// Says that the transaction has ended; what was learned in it holds.
+  mutating func ended() {
+    session.end()
+    replaced.removeAll()
+    for text in misses.commit() { message.warning(text) }
+  }
+
+  func finish() { for text in misses.totals() { message.warning(text) } }
+}

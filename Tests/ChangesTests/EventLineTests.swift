@@ -1,0 +1,47 @@
+import Bytes
+import JSON
+import Postgres
+import Testing
+
+@testable import Changes
+
+@Suite struct EventLineTests {
+  private static func text(_ line: String, _ range: Range<Int>) -> String {
+    String(decoding: Array(line.utf8)[range], as: UTF8.self)
+  }
+
+  @Test func findsItsMembers() throws {
+    let line =
+      #"{"type":"update","schema":"s","table":"t","lsn":"1/2","old":{"a":1},"new":{"a":{"old":2}},"unchanged":["b"]}"#
+    let event = try EventLine(line.utf8.span)
+    #expect(event.kind == .update)
+    #expect(Self.text(line, event.schema) == #""s""#)
+    #expect(Self.text(line, event.old) == #"{"a":1}"#)
+    #expect(Self.text(line, event.new) == #"{"a":{"old":2}}"#)
+    #expect(event.endLSN.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("begin", EventKind.begin), ("read", .read), ("commit_prepared", .commitPrepared),
+    ("rollback_prepared", .rollbackPrepared), ("truncate", .truncate), ("relation", .relation),
+  ])
+  func knowsItsKind(word: String, kind: EventKind) throws {
+    #expect(try EventLine.kind(of: #"{"type":"\#(word)","x":1}"#.utf8.span) == kind)
+  }
+
+  @Test(arguments: [
+    "", "[]", "{}", #"{"type":"other"}"#, #"{"a":1,"type":"begin"}"#, #"{"type":1}"#,
+  ])
+  func refusesWhatIsNoEvent(line: String) {
+    #expect(throws: JSONError.self) { try EventLine.kind(of: line.utf8.span) }
+  }
+
+  @Test(arguments: [
+    (#""0/1A2B3C8""#, 0x1A2_B3C8 as UInt64?), (#""FF/0""#, 0xFF_0000_0000), (#""/1""#, nil),
+    (#""1/""#, nil), (#""1/123456789""#, nil), (#""1/2/3""#, nil), ("12345", nil),
+  ])
+  func readsPositions(text: String, value: UInt64?) {
+    let span = text.utf8.span
+    #expect(EventLine.position(span, 0..<span.count)?.rawValue == value)
+  }
+}
