@@ -10,7 +10,9 @@ import Testing
     #expect(try Acknowledgement(Record(parsing: ack.record.text)) == ack)
   }
 
-  @Test(arguments: [#"{"type":"ack"}"#, #"{"type":"ack","lsn":"x"}"#, #"{"type":"commit","lsn":"0/1"}"#])
+  @Test(arguments: [
+    #"{"type":"ack"}"#, #"{"type":"ack","lsn":"x"}"#, #"{"type":"commit","lsn":"0/1"}"#,
+  ])
   func refusesWhatIsNone(text: String) {
     #expect(throws: (any Error).self) { try Acknowledgement(Record(parsing: text)) }
   }
