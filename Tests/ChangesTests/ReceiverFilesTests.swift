@@ -9,7 +9,9 @@ import Testing
   private func path() -> String { "/tmp/sluice-changes-\(Clock.random())" }
 
   private func write(_ text: String, to path: String) throws {
-    try File(appending: path).descriptor.append(text.utf8.span)
+    let file = try File(appending: path)
+    try file.descriptor.append(text.utf8.span)
+    try file.close()
   }
 
   private func lsn(_ value: UInt64) -> LSN { LSN(rawValue: value) }

@@ -28,7 +28,7 @@ slot() { sql "select $1 from pg_replication_slots where slot_name = '${2:-s}'"; 
 
 confirmed() { slot confirmed_flush_lsn "$@"; }
 
-position() { sql 'select pg_current_wal_insert_lsn()'; }
+position() { sql 'select pg_current_wal_flush_lsn()'; }
 
 make_slot() { cdc-recv --slot "${1:-s}" --create-slot >/dev/null; }
 
@@ -210,7 +210,7 @@ by_pg_recvlogical() {
     begin;
     insert into t values (2, '');
     \! psql --no-psqlrc --quiet -c "insert into t values (3, '')"
-    \! psql --no-psqlrc -At -c "select pg_current_wal_insert_lsn()" >"$WORK/two"
+    \! psql --no-psqlrc -At -c "select pg_current_wal_flush_lsn()" >"$WORK/two"
     insert into t values (4, '');
     commit;
 SQL
