@@ -95,6 +95,12 @@ public struct Descriptor: Sendable {
     cposix_poll(rawValue, Int16(POLLIN), milliseconds) > 0
   }
 
+  /// Throws an error that `isBrokenPipe` when whoever read what is written here is gone.
+  public func checkReader() throws(SystemError) {
+    guard cposix_poll(rawValue, 0, 0) > 0 else { return }
+    throw SystemError(EPIPE, "could not write output")
+  }
+
   /// Reads what is there, at most `count` bytes, without waiting, stop signal or not; nil when
   /// nothing is, empty at the end of the input.
   public func readAvailable(count: Int) throws(SystemError) -> [UInt8]? {

@@ -24,6 +24,13 @@ extension File {
     _ = try checked(result, "could not reserve \(bytes) bytes for \"\(path)\"")
   }
 
+  /// Gives back all of its blocks.
+  ///
+  /// The corresponding C function is `ftruncate`.
+  public func empty() throws(SystemError) {
+    _ = try checked(cposix_ftruncate(descriptor.rawValue, 0), "could not empty \"\(path)\"")
+  }
+
   /// Writes all of `bytes` at `offset`.
   ///
   /// The corresponding C function is `pwrite`.

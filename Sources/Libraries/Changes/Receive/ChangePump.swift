@@ -65,6 +65,7 @@ struct ChangePump: ~Copyable {
         try checkLag()
       case .nothing:
         try handOn()
+        try frames.checkReader()
         // A server that has nothing to send says nothing, unless it is asked.
         let isEndAwaited = hasWaited && options.endPosition != nil
         if try silence.wantsAnswer() || isEndAwaited { try stream.ask() }

@@ -17,6 +17,8 @@ final class OutgoingFrames: Sendable {
     /// Where in the spool the next bytes go, and from where on they are not written out yet; both
     /// only grow.
     var (spooled, unspooled) = (0, 0)
+    /// True as long as the spool has room that it does not need any more.
+    var holdsRoom = false
     /// True while the thread has bytes that are not written yet.
     var isWriting = false
     var isClosed = false
@@ -38,7 +40,7 @@ final class OutgoingFrames: Sendable {
   func add(_ frames: [UInt8]) throws {
     guard !frames.isEmpty else { return }
     enum Place {
-      case memory, spool
+      case memory, memoryAgain, spool
       case failure(SystemError)
     }
     let hasSpool = spool != nil
@@ -48,13 +50,15 @@ final class OutgoingFrames: Sendable {
       if !isSpooling, state.waitingBytes < Self.memoryBytes {
         state.waiting.append(frames)
         state.waitingBytes += frames.count
-        return .memory
+        defer { state.holdsRoom = false }
+        return state.holdsRoom ? .memoryAgain : .memory
       }
       if hasSpool { return .spool }
       return StopSignal.received == nil ? nil : .failure(.interrupted)
     }
     switch place {
     case .memory: return
+    case .memoryAgain: try spool?.empty()
     case .spool: try addToSpool(frames)
     case .failure(let error): throw error
     }
@@ -67,7 +71,10 @@ final class OutgoingFrames: Sendable {
       let (start, room) = try roomInSpool()
       let part = rest.extracting(first: min(rest.count, room))
       try spool?.write(part, at: start)
-      state.update { $0.spooled += part.count }
+      state.update { state in
+        state.spooled += part.count
+        state.holdsRoom = true
+      }
       rest = rest.extracting(droppingFirst: part.count)
     }
   }
@@ -83,6 +90,9 @@ final class OutgoingFrames: Sendable {
     }
     return try result.get()
   }
+
+  /// Throws when nothing is read any more, before there is something to write.
+  func checkReader() throws { try Descriptor.standardOutput.checkReader() }
 
   /// Throws what writing failed with, if it did.
   func check() throws {

@@ -21,6 +21,9 @@ final class SpoolFile: @unchecked Sendable {
     try file.write(part.extracting(droppingFirst: first.count), at: 0)
   }
 
+  /// Gives back its room, when all was read.
+  func empty() throws(SystemError) { try file.empty() }
+
   func read(_ range: Range<Int>) throws(SystemError) -> [UInt8] {
     let offset = range.lowerBound % bytes
     let first = min(range.count, bytes - offset)
