@@ -18,7 +18,7 @@ import Testing
     misses.add(1, "a")
     misses.keep()
     misses.add(5, "a")
-    misses.forget()
+    misses.forget(all: false)
     #expect(misses.commit() == ["1 updates or deletes of a found no row"])
     #expect(misses.totals() == [])
   }

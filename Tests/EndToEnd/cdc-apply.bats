@@ -541,6 +541,74 @@ SQL
 b'
 }
 
+# -- setting aside
+
+@test "refused changes are set aside with what follows them, and applied later" {
+  sql "create table c (id int primary key, n int check (n > 0))"
+  relation_t
+  relation c default id:integer:key n:integer
+  transaction 'insert t "new":{"id":1,"note":"a","doc":null}' 'insert c "new":{"id":1,"n":0}' 'insert c "new":{"id":2,"n":2}'
+  transaction 'update c "new":{"id":1,"n":5}' 'update c "new":{"id":2,"n":3}'
+  transaction 'delete c "old":{"id":1}' 'insert c "new":{"id":1,"n":7}'
+  apply --park "$BATS_TEST_TMPDIR/aside"
+  assert_status 1
+  assert_stderr_has '4 changes that the target refused are set aside'
+  assert_output "{\"type\":\"ack\",\"lsn\":\"$(position)\"}"
+  assert_equal "$(sql "select id, n from c")" '2|3'
+  assert_equal "$(jq -r '[.type, .new.n, .error] | @csv' "$BATS_TEST_TMPDIR/aside/default.ndjson")" '"relation",,
+"insert",0,"new row for relation ""c"" violates check constraint ""c_n_check"""
+"update",5,
+"delete",,
+"insert",7,'
+
+  # Later changes of the key follow in another run; the same input again does nothing.
+  apply_well --park "$BATS_TEST_TMPDIR/aside"
+  relation c default id:integer:key n:integer
+  transaction 'update c "new":{"id":1,"n":8}' 'update c "new":{"id":2,"n":4}'
+  apply --park "$BATS_TEST_TMPDIR/aside"
+  assert_status 1
+  assert_equal "$(sql "select id, n from c")" '2|4'
+
+  run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside"
+  assert_status 1
+  assert_stderr_has '0 changes were applied, 5 are still set aside'
+  sql "alter table c drop constraint c_n_check"
+  run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside"
+  assert_status 0
+  assert_equal "$(sql "select id, n from c order by id")" '1|8
+2|4'
+  assert_equal "$(cat "$BATS_TEST_TMPDIR/aside/default.ndjson")" ''
+  run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside"
+  assert_status 0
+}
+
+@test "what was set aside by a batch that was not committed is dropped" {
+  sql "create table c (id int primary key, n int check (n > 0))"
+  relation c default id:integer:key n:integer
+  transaction 'insert c "new":{"id":1,"n":0}'
+  apply --park "$BATS_TEST_TMPDIR/aside"
+  assert_status 1
+  cp "$BATS_TEST_TMPDIR/aside/default.ndjson" "$BATS_TEST_TMPDIR/before"
+  sed 's/"batch_lsn":"[^"]*"/"batch_lsn":"F\/0"/; s/"id":1/"id":2/' "$BATS_TEST_TMPDIR/before" >>"$BATS_TEST_TMPDIR/aside/default.ndjson"
+  printf '{"type":"ins' >>"$BATS_TEST_TMPDIR/aside/default.ndjson"
+  transaction 'insert c "new":{"id":2,"n":2}'
+  apply_well --park "$BATS_TEST_TMPDIR/aside"
+  assert_same_file "$BATS_TEST_TMPDIR/aside/default.ndjson" "$BATS_TEST_TMPDIR/before"
+  assert_equal "$(sql "select id from c")" 2
+}
+
+@test "large transactions set aside, too" {
+  sql "create table c (id int primary key, n int check (n > 0))"
+  relation c default id:integer:key n:integer
+  begin
+  for i in {1..100}; do change insert c "\"new\":{\"id\":$i,\"n\":$((i % 33))}"; done
+  commit
+  apply --park "$BATS_TEST_TMPDIR/aside" --batch-changes 10
+  assert_status 1
+  assert_equal "$(sql "select count(*) from c")" 97
+  assert_equal "$(jq -r '.new.id // empty' "$BATS_TEST_TMPDIR/aside/default.ndjson" | xargs)" '33 66 99'
+}
+
 # -- two-phase commit
 
 two_phase() {

@@ -9,13 +9,14 @@ enum CdcApply: Tool {
   struct Options: ConnectionOptionsHolder {
     var connection = ConnectionOptions()
     var apply = ApplyOptions()
+    var replays = false
   }
 
   static let name = "cdc-apply"
   static let summary = "applies change events to a database, each transaction exactly once"
   static var defaults: Options { Options() }
   static var exitCodes: [ExitCode] {
-    [.badInput, .unavailable, .temporary, .notPermitted, .configuration]
+    [.negative, .badInput, .unavailable, .temporary, .notPermitted, .configuration]
   }
   static var flags: [Flag<Options>] { Flag.connection + streamFlags + changeFlags }
 
@@ -41,6 +42,13 @@ enum CdcApply: Tool {
       .option("on-conflict", "error|upsert|skip", "what an insert does where the row is there") {
         $0.apply.onConflict = try OptionValue.word($1, ConflictAction.self)
       },
+      .option("park", "DIR", "set changes aside there that the target refuses, and go on") {
+        $0.apply.park = try nonempty($1)
+      },
+      .option("replay", "DIR", "apply what is set aside there, and nothing else") {
+        $0.apply.park = try nonempty($1)
+        $0.replays = true
+      },
       .toggle("create-tables", "make tables that the target lacks") {
         $0.apply.createsTables = true
       },
@@ -57,14 +65,19 @@ enum CdcApply: Tool {
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
     if let first = operands.first { throw UsageError("unexpected operand \"\(first)\"") }
+    let connection = try Connection(options.connection, applicationName: name)
+    var application = try ChangeApplication(connection, options.apply, Message(tool: name))
+    if options.replays {
+      let (done, left) = try application.replay()
+      Message(tool: name).info("\(done) changes were applied, \(left) are still set aside")
+      return left == 0 ? .success : ExitStatus(.negative)
+    }
     let log = JobLog(tool: name)
     log.start()
     let input = Descriptor.standardInput
     input.growPipe(to: 1 << 20)
-    let connection = try Connection(options.connection, applicationName: name)
-    var application = try ChangeApplication(connection, options.apply, Message(tool: name))
     let (inBytes, outBytes) = try application.run(input, log)
     log.done(inBytes: inBytes, outBytes: outBytes, rows: application.changesApplied)
-    return .success
+    return application.changesParked == 0 ? .success : ExitStatus(.negative)
   }
 }

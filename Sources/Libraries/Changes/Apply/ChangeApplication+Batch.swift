@@ -28,7 +28,11 @@ extension ChangeApplication {
         switch event.kind {
         case .relation: try sink.learn(lines, sent, holds: false)
         case .insert, .update, .delete, .truncate, .read:
-          try sink.apply(event, lines, sent)
+          if sink.isCareful, sink.parked != nil {
+            try sink.applyOrPark(event, lines, sent)
+          } else {
+            try sink.apply(event, lines, sent)
+          }
           changes += 1
         default: break
         }
@@ -74,9 +78,10 @@ extension ChangeApplication {
     if reached != committed {
       try flush()
       try sink.begin()
+      try sink.parked?.write(reached)
       try applied.write(reached, committedAt: committedAt, on: sink.connection)
       try sink.connection.commit()
-      sink.ended()
+      try sink.ended()
       committed = reached
       changesApplied += changes
       (changes, keptChanges) = (0, 0)

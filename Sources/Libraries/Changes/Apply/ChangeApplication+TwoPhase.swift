@@ -21,8 +21,9 @@ extension ChangeApplication {
       try send(upTo: lines.count)
       try flush()
       try sink.begin()
+      try sink.parked?.write(end)
       try sink.connection.execute("PREPARE TRANSACTION \(Quoting.literal(name))")
-      sink.ended()
+      try sink.ended()
       dropSent()
     }
     (reached, open, mode) = (end, nil, .held)

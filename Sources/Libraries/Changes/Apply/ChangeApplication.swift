@@ -32,7 +32,9 @@ public struct ChangeApplication: ~Copyable {
   var changes = 0
   var keptChanges = 0
   var batchStarted: Int64 = 0
+  /// Changes that are committed, those that were set aside among them.
   public internal(set) var changesApplied = 0
+  public var changesParked: Int { sink.parked?.count ?? 0 }
 
   enum Mode {
     /// Nothing of the open transaction was sent.
@@ -57,9 +59,11 @@ public struct ChangeApplication: ~Copyable {
     let triggersFire = try options.firesTriggers || !Self.silenceTriggers(on: connection, message)
     let applied = try AppliedPosition(options, on: connection)
     let position = try applied.read(on: connection)
-    self.init(
-      ChangeSink(connection, options, message, keepsOrder: triggersFire), options, applied, position
-    )
+    var sink = ChangeSink(connection, options, message, keepsOrder: triggersFire)
+    sink.parked = try options.park.map {
+      try ParkedChanges(directory: $0, source: options.source, committed: position)
+    }
+    self.init(sink, options, applied, position)
   }
 
   private init(
@@ -120,6 +124,28 @@ public struct ChangeApplication: ~Copyable {
       throw Failure(
         .badInput, "the input ends in the middle of a transaction, which was not applied")
     }
+  }
+
+  /// Tries once more what is set aside; what the target takes now is no longer there.
+  ///
+  /// The number of changes that were done, and of those that are still set aside.
+  public mutating func replay() throws -> (done: Int, left: Int) {
+    let path = ParkedChanges.path(options.park ?? "", options.source)
+    guard try FileFacts.of(path) != nil else { return (0, 0) }
+    sink.parked = ParkedChanges(directory: options.park ?? "", source: options.source)
+    sink.isCareful = true
+    var count = 0
+    for record in try ParkedChanges.records(path).records {
+      lines.append(record.text.utf8.span, number: lines.count + 1)
+      if record.type != "relation" { count += 1 }
+    }
+    try pass(upTo: lines.count)
+    try sink.begin()
+    try sink.connection.commit()
+    // Were it written before, a failure now would lose changes; so it may have some done twice.
+    try sink.parked?.replaceFile(committed)
+    let left = sink.parked?.count ?? 0
+    return (count - left, left)
   }
 
   // -- lines

@@ -24,6 +24,7 @@ extension ChangeSink {
   private mutating func insert(_ event: EventLine, _ line: Span<UInt8>) throws {
     let table = try table(event, line)
     try located(table) { () throws(RowProblem) in try table.readNew(line, event.new) }
+    if try follows(table, line, hasNew: true, hasOld: false) { return }
     if case .key(let key) = table.target.match, let hash = table.new.hash(key),
       !table.noteInsert(hash)
     {
@@ -46,6 +47,7 @@ extension ChangeSink {
       if hasOld { try table.readOld(line, event.old) }
     }
     let match = try match(table, isOld: hasOld, "update")
+    if try follows(table, line, hasNew: true, hasOld: hasOld) { return }
     let set = table.setColumns(match, hasOld: hasOld)
     guard !set.isEmpty else { return }
     try prepare(table, match, isOld: hasOld)
@@ -66,6 +68,7 @@ extension ChangeSink {
     let table = try table(event, line)
     try located(table) { () throws(RowProblem) in try table.readOld(line, event.old) }
     let match = try match(table, isOld: true, "delete")
+    if try follows(table, line, hasNew: false, hasOld: true) { return }
     table.forgetNew()
     try prepare(table, match, isOld: true)
     let run = table.deleteRun(match)

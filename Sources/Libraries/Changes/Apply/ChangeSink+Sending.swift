@@ -111,21 +111,27 @@ extension ChangeSink {
         ? "RELEASE SAVEPOINT sluice_kept; SAVEPOINT sluice_kept" : "SAVEPOINT sluice_kept")
     session.hasSavepoint = true
     misses.keep()
+    parked?.keep()
     replaced.removeAll()
   }
 
   var hasKept: Bool { session.hasSavepoint }
 
-  /// Undoes what was sent, and forgets what waits.
-  ///
-  /// Without `all`, what was kept stays.
-  mutating func rollBack(all: Bool) throws {
-    // What comes of it does not matter any more.
+  /// Forgets what waits, and what comes of what was sent.
+  mutating func dropWaiting() throws {
     do { try collect() } catch is Refusal {}
     for table in dirty { table.clear() }
     dirty.removeAll()
     lastRun = nil
-    misses.forget()
+  }
+
+  /// Undoes what was sent, and forgets what waits.
+  ///
+  /// Without `all`, what was kept stays.
+  mutating func rollBack(all: Bool) throws {
+    try dropWaiting()
+    misses.forget(all: all)
+    parked?.forget(all: all)
     for (name, source) in replaced.reversed() {
       sources[name] = source
       tables[name] = nil
@@ -141,7 +147,7 @@ extension ChangeSink {
     }
   }
 
-  private mutating func forgetTables() {
+  mutating func forgetTables() {
     tables.removeAll()
     (current, currentName) = (nil, [])
   }
@@ -150,11 +156,21 @@ extension ChangeSink {
   mutating func hold() { replaced.removeAll() }
 
   /// Says that the transaction has ended; what was learned in it holds.
-  mutating func ended() {
+  mutating func ended() throws {
     session.end()
+    let parkedBefore = parked?.count ?? 0
+    parked?.committed()
+    let count = (parked?.count ?? 0) - parkedBefore
+    if count > 0 { message.warning("\(count) changes that the target refused are set aside") }
+    if session.hasManyStatements {
+      try connection.execute("DEALLOCATE ALL")
+      session.forgetStatements()
+      forgetTables()
+    }
     replaced.removeAll()
     for text in misses.commit() { message.warning(text) }
   }
 
+  /// Says what is left to be said.
   func finish() { for text in misses.totals() { message.warning(text) } }
 }

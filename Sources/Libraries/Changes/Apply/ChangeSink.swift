@@ -31,6 +31,11 @@ struct ChangeSink: ~Copyable {
   var isCareful = false
   var keepsOrder: Bool
   var misses = MissCount()
+  /// Where changes go that the target refuses; nil where there is no such place.
+  var parked: ParkedChanges?
+  /// The keys of the change last taken in.
+  var lastKeys: [UInt64] = []
+  private var records: [[UInt8]: Record] = [:]
 
   init(
     _ connection: consuming Connection, _ options: ApplyOptions, _ message: Message,
@@ -73,6 +78,7 @@ struct ChangeSink: ~Copyable {
     try flush()
     if !holds { replaced.append((name, sources[name])) }
     sources[name] = source
+    if parked != nil { records[name] = record }
     tables[name] = nil
     currentName = []
   }
@@ -121,6 +127,7 @@ struct ChangeSink: ~Copyable {
       try flush()
       keepsOrder = true
     }
+    found.relation = records[name]
     tables[name] = found
     return found
   }
@@ -145,6 +152,11 @@ struct SinkSession {
   private var statements = 0
 
   mutating func end() { (isOpen, hasSavepoint) = (false, false) }
+
+  /// Tables whose rows have long values may have as many statements as rows.
+  var hasManyStatements: Bool { statements > 1000 }
+
+  mutating func forgetStatements() { statements = 0 }
 
   mutating func nextName() -> String {
     statements += 1

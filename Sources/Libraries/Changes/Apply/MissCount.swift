@@ -13,7 +13,11 @@ struct MissCount {
     recent.removeAll()
   }
 
-  mutating func forget() { recent.removeAll() }
+  /// What was done is undone: since something was kept, or all of the open transaction.
+  mutating func forget(all: Bool) {
+    recent.removeAll()
+    if all { open.removeAll() }
+  }
 
   /// The transaction was committed; the warnings about tables that had none before.
   mutating func commit() -> [String] {

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import JSON
 internal import Postgres
 
 /// Changes of one kind that one statement makes.
@@ -44,6 +45,8 @@ final class TableChanges {
   private var inserted: Set<UInt64> = []
   private var touched: Set<UInt64> = []
   var isDirty = false
+  /// The event that described the table.
+  var relation: Record?
 
   init(_ target: TargetTable, _ texts: consuming TextValues) {
     self.target = target
@@ -79,6 +82,12 @@ final class TableChanges {
 
   private func isUnchanged(_ column: Int) -> Bool {
     old.has(column) && !new.has(column) || old.agrees(column, with: new)
+  }
+
+  /// The hashes of the keys that a change has to do with; none where rows have no key.
+  func keyHashes(hasNew: Bool, hasOld: Bool) -> [UInt64] {
+    guard case .key(let key) = target.match else { return [] }
+    return [hasOld ? old.hash(key) : nil, hasNew ? new.hash(key) : nil].compactMap { $0 }
   }
 
   // -- runs

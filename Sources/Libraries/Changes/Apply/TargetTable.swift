@@ -6,7 +6,8 @@ internal import Postgres
 struct TargetTable {
   struct Column: Equatable {
     let name: String
-    /// The type without a length, which an explicit cast would cut to; the assignment checks it.
+    /// The type below all domains and without a length, to which an explicit cast would cut the value;
+    /// the assignment checks it.
     let cast: String
     /// GENERATED ALWAYS AS IDENTITY, which takes a value only when a row is inserted.
     var isAlwaysIdentity = false
@@ -108,7 +109,16 @@ extension TargetTable {
       SELECT b.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen FROM base b
       JOIN pg_catalog.pg_type t ON b.typtype = 'd' AND t.oid = b.typbasetype
         OR b.typtype = 'b' AND b.typlen = -1 AND b.typelem <> 0 AND t.oid = b.typelem)
-    SELECT a.attname, pg_catalog.format_type(a.atttypid, -1), a.attidentity = 'a',
+    , domains AS (
+      SELECT a.attnum, t.oid, t.typtype, t.typbasetype
+      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+      WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT d.attnum, t.oid, t.typtype, t.typbasetype FROM domains d
+      JOIN pg_catalog.pg_type t ON d.typtype = 'd' AND t.oid = d.typbasetype)
+    SELECT a.attname,
+      (SELECT pg_catalog.format_type(d.oid, -1) FROM domains d
+        WHERE d.attnum = a.attnum AND d.typtype <> 'd'), a.attidentity = 'a',
       a.attgenerated <> '',
       (SELECT pg_catalog.bool_and(b.typtype IN ('d', 'e', 'r', 'm') OR b.typelem <> 0 AND b.typlen = -1
         OR EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
