@@ -91,6 +91,7 @@ assert_refuses() {
     "--slot=s --publication=p --origin=here" "--slot=s --publication=p --max-lag-action=cry" "--create-slot" \
     "--slot=s --publication=p --if-not-exists" "--slot=s --publication=p --failover" "--slot=s --publication=" \
     "--slot=s --drop-slot --if-not-exists" "--slot=s --publication=p --spool-size=1" \
+    "--slot=s --publication=p --protocol=2 --two-phase" "--slot=s --publication=p --protocol=3 --streaming=parallel" \
     "--slot=s --publication=p --streaming=perhaps" "--slot=s --publication=p --status-interval=often"; do
     # shellcheck disable=SC2086  # a list of words
     PGHOST=/nowhere run --separate-stderr cdc-recv $options
@@ -439,6 +440,23 @@ while block := sys.stdin.buffer.read(500000): sys.stdout.buffer.write(block); ti
   cdc-recv --slot s --publication p --spool "$WORK" --spool-size 1MiB --endpos "$end" >"$WORK/pipe"
   wait "$reader"
   cmp <(frames payloads "$WORK/slow") <(frames payloads "$WORK/out")
+}
+
+@test "a reader that stalls does not hold up the end" {
+  make_slot
+  commit_many 1 40000
+  mkfifo "$WORK/pipe"
+  exec 7<>"$WORK/pipe"
+  cdc-recv --slot s --publication p >"$WORK/pipe" 2>"$WORK/recv.err" 3>&- 7>&- &
+  receiver=$!
+  receivers+=("$receiver")
+  eventually 10 is_active
+  sleep 1
+  SECONDS=0
+  stop_receiver
+  exec 7>&-
+  assert_equal "$status" 0
+  ((SECONDS < 8)) || fail "it took $SECONDS s"
 }
 
 @test "a reader that goes away: 141, at once" {

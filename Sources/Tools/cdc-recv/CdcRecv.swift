@@ -38,6 +38,7 @@ enum CdcRecv: Tool {
     guard !options.receiver.publications.isEmpty else {
       throw UsageError("no --publication was given")
     }
+    try options.receiver.checkProtocol()
     var receiver = try ChangeReceiver(options.receiver, Message(tool: name))
     try receiver.run()
     return .success

@@ -59,8 +59,8 @@ extension ChangeReceiver {
       }
       if !isSettled { message.warning("the sink has not acknowledged all that it was given") }
     }
-    try confirmer.check()
     _ = confirmer.end()
+    try confirmer.check()
     do {
       try confirmer.settle()
       guard try stream.stop(waiting: Self.farewellMilliseconds) else {

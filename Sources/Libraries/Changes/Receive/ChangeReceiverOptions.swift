@@ -1,3 +1,4 @@
+public import Filter
 public import Postgres
 
 /// What a receiver of changes is to do.
@@ -43,4 +44,14 @@ public struct ChangeReceiverOptions: Sendable {
   public var onLag = OnLag.warn
 
   public init() {}
+
+  /// Throws where the protocol that was asked for cannot have what else was.
+  public func checkProtocol() throws(UsageError) {
+    guard let version = protocolVersion else { return }
+    let needed = max(
+      slotOptions.isTwoPhase ? 3 : 1, streaming == .parallel ? 4 : streaming == .on ? 2 : 1)
+    guard version >= needed else {
+      throw UsageError("what else is asked for needs --protocol=\(needed) or a later one")
+    }
+  }
 }
