@@ -25,6 +25,7 @@ extension ChangeSink {
     let table = try table(event, line)
     try located(table) { () throws(RowProblem) in try table.readNew(line, event.new) }
     if try follows(table, line, hasNew: true, hasOld: false) { return }
+    try turn(to: table, .insert, table.new.present, [])
     if case .key(let key) = table.target.match, let hash = table.new.hash(key),
       !table.noteInsert(hash)
     {
@@ -33,9 +34,8 @@ extension ChangeSink {
     }
     if table.insertRun(table.new.present) == nil { try flush(table) }
     guard let run = table.insertRun(table.new.present) else { return }
-    try turn(to: run)
     table.new.append(run.columns, to: &run.rows)
-    mark(table)
+    mark(table, run)
     try flush(table, ifFull: run)
   }
 
@@ -50,16 +50,16 @@ extension ChangeSink {
     if try follows(table, line, hasNew: true, hasOld: hasOld) { return }
     let set = table.setColumns(match, hasOld: hasOld)
     guard !set.isEmpty else { return }
+    try turn(to: table, .update, match, set)
     try prepare(table, match, isOld: hasOld)
     let run = table.updateRun(match, set)
-    try turn(to: run)
     if hasOld {
       table.old.append(match, to: &run.rows)
     } else {
       table.new.append(match, to: &run.rows)
     }
     table.new.append(set, to: &run.rows)
-    mark(table)
+    mark(table, run)
     if case .row = table.target.match { try flush(table) }
     try flush(table, ifFull: run)
   }
@@ -70,11 +70,11 @@ extension ChangeSink {
     let match = try match(table, isOld: true, "delete")
     if try follows(table, line, hasNew: false, hasOld: true) { return }
     table.forgetNew()
+    try turn(to: table, .delete, match, [])
     try prepare(table, match, isOld: true)
     let run = table.deleteRun(match)
-    try turn(to: run)
     table.old.append(match, to: &run.rows)
-    mark(table)
+    mark(table, run)
     if case .row = table.target.match { try flush(table) }
     try flush(table, ifFull: run)
   }
@@ -139,14 +139,21 @@ extension ChangeSink {
     }
   }
 
-  /// Where the order matters, sends what waits unless it goes into the same run.
-  private mutating func turn(to run: PendingRun) throws {
-    guard keepsOrder || isCareful else { return }
-    if let lastRun, lastRun !== run { try flush() }
-    lastRun = run
+  /// Where the order matters, sends what waits unless the change goes into the run that took the last one.
+  ///
+  /// That comes before the change's key is noted, because sending forgets the keys.
+  private mutating func turn(
+    to table: TableChanges, _ kind: PendingRun.Kind, _ match: [Int], _ written: [Int]
+  ) throws {
+    guard keepsOrder || isCareful, let last = lastRun else { return }
+    let isSame =
+      last.table === table && last.run.kind == kind
+      && last.run.columns.elementsEqual([match, written].joined())
+    if !isSame { try flush() }
   }
 
-  private mutating func mark(_ table: TableChanges) {
+  private mutating func mark(_ table: TableChanges, _ run: PendingRun) {
+    lastRun = (table, run)
     guard !table.isDirty else { return }
     table.isDirty = true
     dirty.append(table)

@@ -24,7 +24,7 @@ struct ChangeSink: ~Copyable {
   /// Tables with waiting changes, in the order in which they came.
   var dirty: [TableChanges] = []
   /// The run that took the last change, where the order matters.
-  var lastRun: PendingRun?
+  var lastRun: (table: TableChanges, run: PendingRun)?
   /// The statement that the server is at work on.
   var inFlight: Flight?
   /// Each change is a statement of its own.
