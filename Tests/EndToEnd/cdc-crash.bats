@@ -123,7 +123,7 @@ PY
 }
 
 one_round() {
-  local kills=0 end
+  local kills=0 end pipe
   sql_in postgres "drop database if exists $target" && sql_in postgres "create database $target"
   psql -qX -d "$source" -c 'drop schema public cascade; create schema public; drop publication if exists p' -f <(schema)
   psql -qX -d "$target" -f <(schema)
@@ -134,9 +134,10 @@ one_round() {
   local writer=$!
   while kill -0 "$writer" 2>/dev/null; do
     pipe 3>&- &
+    pipe=$!
     sleep "0.$((RANDOM % 8 + 1))"
-    if kill_one $!; then kills=$((kills + 1)); fi
-    wait $! || true
+    if kill_one "$pipe"; then kills=$((kills + 1)); fi
+    wait "$pipe" || true
   done
   wait "$writer" || true
   end=$(sql_in "$source" 'select pg_current_wal_lsn()')
