@@ -406,7 +406,8 @@ SQL
   mkfifo "$WORK/pipe"
   mkdir "$WORK/spool"
   exec 7<>"$WORK/pipe"
-  cdc-recv --slot s --publication p --no-loop --spool "$WORK/spool" --spool-size 64MiB >"$WORK/pipe" 2>"$WORK/recv.err" 3>&- 7>&- &
+  cdc-recv --slot s --publication p --spool "$WORK/spool" --status-interval 200ms \
+    >"$WORK/pipe" 2>"$WORK/recv.err" 3>&- 7>&- &
   receiver=$!
   receivers+=("$receiver")
   eventually 10 is_active
@@ -499,6 +500,32 @@ while block := sys.stdin.buffer.read(500000): sys.stdout.buffer.write(block); ti
   assert_status 0
   assert_equal "$(cut -d ' ' -f 2 "$WORK/seen" | sort -nu | wc -l)" 200
   assert_equal "$(cut -d ' ' -f 2 "$WORK/seen" | sort -nu | tail -n 1)" 520
+}
+
+@test "a server that crashes in the middle of transactions: nothing is lost" {
+  make_slot
+  : >"$WORK/acks"
+  cdc-recv --slot s --publication p --streaming off --acks "$WORK/acks" --state "$WORK/state" --spool "$WORK" \
+    2>"$WORK/recv.err" 3>&- \
+    > >("$SUPPORT/frames" sink "$WORK/seen" "$WORK/acks" 3>&-) &
+  receiver=$!
+  receivers+=("$receiver")
+  eventually 10 is_active
+  local round
+  for round in 1 2 3; do
+    seq 600 | sed "s/.*/insert into t select $round * 10000000 + & * 1000 + g, repeat('y', 500) from generate_series(1, 300) g;/" |
+      psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 >/dev/null 2>&1 3>&- &
+    sleep 0.5
+    "$SUPPORT/postgres" kill "$SCRATCH/postgres-own"
+    wait $! || true
+    "$SUPPORT/postgres" start "$SCRATCH/postgres-own" --version "${SLUICE_PG_VERSION:-15}" >/dev/null 2>&1 3>&-
+  done
+  commit 1
+  eventually 30 eval 'tail -n 1 "$WORK/seen" | grep -q " 1$"'
+  stop_receiver
+  assert_equal "$status" 0
+  assert_equal "$(tr ' ' '\n' <"$WORK/seen" | grep -v / | sort -nu | md5sum)" "$(sql "select id from t order by id" | md5sum)"
+  assert_equal "$(confirmed)" "$(tail -n 1 "$WORK/seen" | cut -d ' ' -f 1)"
 }
 
 @test "a connection that is lost is made again, and goes on from what is confirmed" {
