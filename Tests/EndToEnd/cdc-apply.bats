@@ -110,6 +110,27 @@ has_rows() { [[ $(sql "select count(*) from t") == "$1" ]]; }
   [[ -z $stderr ]] || fail "there were warnings"
 }
 
+@test "rows with other columns do not lose their place" {
+  relation_t
+  transaction 'insert t "new":{"id":1,"note":"a","doc":null}' 'insert t "new":{"id":2,"note":"b"}' \
+    'update t "new":{"id":2,"note":"c","doc":null}' 'insert t "new":{"id":3}' 'delete t "old":{"id":3}'
+  transaction 'update t "new":{"id":1,"note":"d"},"unchanged":["doc"]' 'update t "new":{"id":1,"doc":{}},"unchanged":["note"]'
+  apply_well
+  assert_equal "$(rows)" '{"id":1,"note":"d","doc":{}}
+{"id":2,"note":"c","doc":null}'
+  [[ -z $stderr ]] || fail "there were warnings"
+}
+
+@test "a key that comes again and again is in order where triggers fire, too" {
+  relation_t
+  transaction 'insert t "new":{"id":1,"note":"a","doc":null}' 'insert t "new":{"id":2,"note":"a","doc":null}' \
+    'update t "new":{"id":1,"note":"b","doc":null}' 'update t "new":{"id":2,"note":"b","doc":null}' \
+    'update t "new":{"id":1,"note":"c","doc":null}' 'update t "new":{"id":2,"note":"c","doc":null}'
+  apply_well --fire-triggers
+  assert_equal "$(sql "select id, note from t order by id")" '1|c
+2|c'
+}
+
 @test "keys change, also in a chain and to one that was just freed" {
   relation_t
   transaction 'insert t "new":{"id":1,"note":"a","doc":null}' 'insert t "new":{"id":2,"note":"b","doc":null}'

@@ -26,13 +26,13 @@ extension ChangeSink {
     try located(table) { () throws(RowProblem) in try table.readNew(line, event.new) }
     if try follows(table, line, hasNew: true, hasOld: false) { return }
     try turn(to: table, .insert, table.new.present, [])
+    if table.insertRun(table.new.present) == nil { try flush(table) }
     if case .key(let key) = table.target.match, let hash = table.new.hash(key),
       !table.noteInsert(hash)
     {
       try flush(table)
       _ = table.noteInsert(hash)
     }
-    if table.insertRun(table.new.present) == nil { try flush(table) }
     guard let run = table.insertRun(table.new.present) else { return }
     table.new.append(run.columns, to: &run.rows)
     mark(table, run)
