@@ -137,6 +137,11 @@ one_round() {
     pipe=$!
     sleep "0.$((RANDOM % 8 + 1))"
     if kill_one "$pipe"; then kills=$((kills + 1)); fi
+    # A tee that has nothing to write does not notice that its reader is gone.
+    while kill -0 "$pipe" 2>/dev/null; do
+      sql_in "$source" 'insert into b values (0, 0)'
+      sleep 0.1
+    done
     wait "$pipe" || true
   done
   wait "$writer" || true

@@ -184,6 +184,15 @@ for _ in range(300):
 PY
 }
 
+@test "a reader that is gone is noticed while nothing comes: 141" {
+  mkfifo quiet
+  { cdc-decode <quiet 3>&- || echo $? >status; } | true &
+  exec {hold}>quiet
+  eventually 5 test -s status
+  exec {hold}>&-
+  assert_equal "$(<status)" 141
+}
+
 @test "a begin within a transaction means that the server was lost: what was open comes again" {
   sql 'create table t (id int primary key)'
   slot

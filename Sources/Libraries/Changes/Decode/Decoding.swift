@@ -25,7 +25,7 @@ public enum Decoding {
     var frames = FrameReader(from: input)
     var decoder = ChangeDecoder(options, to: output)
     do {
-      while try frames.next(whenIdle: { () throws(SystemError) in try decoder.events.flush() }) {
+      while try frames.next(whenIdle: { () throws(SystemError) in try decoder.events.rest() }) {
         do { try decoder.take(frames.payload) } catch let error as DecodeError {
           throw FrameError(
             offset: frames.payloadOffset + error.offset, problem: "expected \(error.expected)")

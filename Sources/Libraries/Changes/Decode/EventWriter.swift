@@ -24,6 +24,14 @@ struct EventWriter: ~Copyable {
     buffer.removeAll()
   }
 
+  /// Hands out everything where nothing more comes for the moment, and notices a reader that is gone.
+  ///
+  /// Who waits for changes would not find out before the next one, and the sender not either.
+  mutating func rest() throws(SystemError) {
+    try flush()
+    try output.checkReader()
+  }
+
   private mutating func flushIfFull() throws(SystemError) {
     if buffer.count >= Self.flushBytes { try flush() }
   }

@@ -9,6 +9,7 @@ struct FrameReader: ~Copyable {
   private static var maxPayloadBytes: Int { 1 << 30 }
   private static var chunkBytes: Int { 256 << 10 }
   private static var headBytes: Int { 5 }
+  private static var idleMilliseconds: Int32 { 500 }
 
   private let input: Descriptor
   private var buffer = ByteBuffer(capacity: FrameReader.chunkBytes * 2)
@@ -35,7 +36,7 @@ struct FrameReader: ~Copyable {
 
   /// Reads the next frame; false at the end of the input.
   ///
-  /// `whenIdle` is called before it waits.
+  /// `whenIdle` is called before it waits, and now and then while it does.
   /// Throws a `FrameError` for bytes that are no frame, and for one that is cut off.
   mutating func next(whenIdle: () throws(SystemError) -> Void) throws -> Bool {
     while true {
@@ -46,8 +47,16 @@ struct FrameReader: ~Copyable {
         }
         return false
       }
-      if try !input.waitReadable(milliseconds: 0) { try whenIdle() }
+      try wait(whenIdle)
       try fill()
+    }
+  }
+
+  private func wait(_ whenIdle: () throws(SystemError) -> Void) throws(SystemError) {
+    var milliseconds: Int32 = 0
+    while try !input.waitReadable(milliseconds: milliseconds) {
+      try whenIdle()
+      milliseconds = Self.idleMilliseconds
     }
   }
 
