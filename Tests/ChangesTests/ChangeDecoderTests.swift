@@ -31,7 +31,7 @@ import Testing
           + #","origin":"elsewhere","origin_lsn":"0/ABC"}"#,
         #"{"type":"relation","schema":"public","table":"t","identity":"default","columns":["#
           + #"{"name":"id","type":"integer","key":true},"#
-          + #"{"name":"note","type":"public.mood","key":false}]}"#,
+          + #"{"name":"note","type":"\"public\".\"mood\"","key":false}]}"#,
         #"{"type":"insert","schema":"public","table":"t","lsn":"1/100""#
           + #","new":{"id":1,"note":"a \"b\"\n"}}"#,
         #"{"type":"update","schema":"public","table":"t","lsn":"1/100""#

@@ -142,7 +142,7 @@ rollback_prepared large one'
 "My Schema","T ""q",13
 "My Schema","renamed",13'
   assert_equal "$(jq -r 'select(.type == "relation").columns[].type' events | head -n 14)" \
-    "$(sql "select case when atttypid >= 16384 then case attname when 'd' then 'public.\"Mood\"' when 'e' then 'integer' when 'q' then 'jsonb' else 'public.\"_Mood\"' end else format_type(atttypid, atttypmod) end
+    "$(sql "select case when atttypid >= 16384 then case attname when 'd' then '\"public\".\"Mood\"' when 'e' then 'integer' when 'q' then 'jsonb' else '\"public\".\"_Mood\"' end else format_type(atttypid, atttypmod) end
       from pg_attribute where attrelid = '\"My Schema\".renamed'::regclass and attnum > 0 order by attnum" | sed '3s/.*/timestamp(3) without time zone/')"
   assert_equal "$(jq -c 'select(.type == "insert").new' events | head -n 1)" \
     '{"a":"x","b":null,"c":null,"d":"b","e":7,"f":"{1,NULL}","g":"{a,b}","q":"s","h":null,"i":null,"j":null,"k":12300,"l":"z","m":null}'

@@ -11,6 +11,9 @@ public struct Column: Sendable, Equatable {
   /// How its COPY text becomes JSON.
   let encoding: ColumnEncoding
 
+  /// True for `json`, `jsonb` and domains of them, whose values are embedded.
+  public var isJSON: Bool { encoding == .json }
+
   /// The column read as changes of it are sent: what has no encoder here is text.
   var asText: Column {
     Column(

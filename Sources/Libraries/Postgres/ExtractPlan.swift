@@ -9,6 +9,8 @@ public struct ExtractPlan: Sendable {
   public var filter: String?
   /// An ORDER BY list in SQL; nil leaves the order of the table.
   public var order: String?
+  /// Rows of tables that inherit from it are not its rows.
+  private var isOnly = false
 
   /// Chooses `only` (all when empty) without `excluded`.
   ///
@@ -30,6 +32,7 @@ public struct ExtractPlan: Sendable {
   public init(textOf relation: Relation, columns: [Column]) {
     self.relation = relation
     self.columns = columns.map(\.asText)
+    isOnly = true
   }
 
   /// True where several connections can share the work: a table with pages of its own.
@@ -54,7 +57,7 @@ public struct ExtractPlan: Sendable {
     if let range { conditions.append(range.condition) }
     let whereClause = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
     let orderClause = order.map { " ORDER BY \($0)\n" } ?? ""
-    let only = relation.kind == "r" && range != nil ? "ONLY " : ""
+    let only = relation.kind == "r" && (range != nil || isOnly) ? "ONLY " : ""
     return "COPY (SELECT \(list.joined(separator: ", ")) FROM \(only)\(relation.sqlName)"
       + "\(whereClause)\(orderClause)) TO STDOUT"
   }

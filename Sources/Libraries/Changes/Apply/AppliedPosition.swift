@@ -70,6 +70,29 @@ struct AppliedPosition {
     return rows.string(0, 0).flatMap { LSN($0) } ?? .invalid
   }
 
+  /// Notes, in a transaction of its own, that a prepared transaction is being ended.
+  func note(_ prepared: String, _ end: LSN, on connection: borrowing Connection) throws {
+    guard origin == nil else { return }
+    _ = try connection.query(
+      """
+      INSERT INTO sluice.progress (source, lsn, updated_at) VALUES ($1, $2, now())
+      ON CONFLICT (source) DO NOTHING
+      """, [prepared, end.description])
+  }
+
+  /// True where the end of a prepared transaction was noted; an origin has no room for such notes.
+  func hasNoted(_ prepared: String, on connection: borrowing Connection) throws -> Bool {
+    guard origin == nil else { return true }
+    return try connection.query(
+      "SELECT EXISTS (SELECT FROM sluice.progress WHERE source = $1)", [prepared]
+    ).boolean(0, 0)
+  }
+
+  func forget(_ prepared: String, on connection: borrowing Connection) throws {
+    guard origin == nil else { return }
+    _ = try connection.query("DELETE FROM sluice.progress WHERE source = $1", [prepared])
+  }
+
   /// Has the open transaction say that all up to `position` is applied.
   func write(_ position: LSN, committedAt: String?, on connection: borrowing Connection) throws {
     guard origin == nil else {

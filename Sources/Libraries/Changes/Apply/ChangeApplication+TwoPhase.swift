@@ -43,10 +43,17 @@ extension ChangeApplication {
     guard end > reached else { return }
     if try isPrepared(name) {
       let word = kind == .commitPrepared ? "COMMIT" : "ROLLBACK"
+      // Whoever comes again after an accident must be able to tell that this was done.
+      try applied.note(name, end, on: sink.connection)
       try sink.connection.execute("\(word) PREPARED \(Quoting.literal(name))")
+    } else if kind == .commitPrepared, try !applied.hasNoted(name, on: sink.connection) {
+      throw Failure(
+        .configuration, "a transaction is committed whose preparation never came here: \(name)",
+        hint: "It was prepared before the stream began to tell of such. Copy the tables anew.")
     }
     reached = end
     try settle()
+    try applied.forget(name, on: sink.connection)
   }
 
   func preparedName(_ line: Span<UInt8>, _ event: EventLine) -> String {

@@ -57,6 +57,12 @@ public struct ChangeApplication: ~Copyable {
   ) throws {
     try connection.execute("SET client_min_messages = error; \(ChangeSink.planSettings)")
     let triggersFire = try options.firesTriggers || !Self.silenceTriggers(on: connection, message)
+    // What is acknowledged must be durable, whatever the database or the role are set to.
+    try connection.execute(
+      """
+      SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
+      WHERE pg_catalog.current_setting('synchronous_commit') = 'off'
+      """)
     let applied = try AppliedPosition(options, on: connection)
     let position = try applied.read(on: connection)
     var sink = ChangeSink(connection, options, message, keepsOrder: triggersFire)
@@ -202,6 +208,10 @@ public struct ChangeApplication: ~Copyable {
       throw Failure(.badInput, "line \(lines.number(lines.count - 1)): \(kind) lacks end_lsn")
     }
     if mode == .skipped || end <= reached {
+      if mode == .held, String(utf8: lines[0]).holds(#""snapshot":true"#) {
+        sink.message.warning(
+          "a snapshot of \(end) was passed over: \(reached) is applied already for this source")
+      }
       owesAck = true
       return try forgetOpen()
     }

@@ -123,10 +123,10 @@ extension ChangeSink {
     try flush()
     try begin()
     let restart = record.boolean("restart_identity") ?? false ? " RESTART IDENTITY" : ""
-    let cascade = record.boolean("cascade") ?? false ? " CASCADE" : ""
+    // The event lists all that was emptied; what else refers to it here is not the source's to empty.
     let list = names.joined(separator: ", ")
     try Flight(kind: .truncate, table: list).refusable {
-      try connection.execute("TRUNCATE \(list)\(restart)\(cascade)")
+      try connection.execute("TRUNCATE \(list)\(restart)")
     }
   }
 

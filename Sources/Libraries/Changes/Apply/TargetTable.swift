@@ -129,6 +129,7 @@ extension TargetTable {
       coalesce(a.attnum = ANY (i.indkey::int2[]), false)
     FROM pg_catalog.pg_attribute a
     LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+      AND i.indimmediate AND i.indisvalid
     WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
     """
   }

@@ -86,7 +86,12 @@ public struct TableComparison: ~Copyable {
       let (ours, theirs) = try digests(table, after: after, through: through)
       count.source += ours.rows
       count.target += theirs.rows
-      if ours != theirs { try compareRows(table, after: after, through: through, &count) }
+      if ours != theirs {
+        let before = count.differing
+        try compareRows(table, after: after, through: through, &count)
+        // Rows of one key, of which a table that inherits may have several.
+        if count.differing == before { count.differing += max(1, abs(ours.rows - theirs.rows)) }
+      }
       // Behind the source's last key there may still be rows of the target.
       guard let through else { return count }
       after = through

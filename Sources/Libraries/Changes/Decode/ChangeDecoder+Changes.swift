@@ -40,10 +40,11 @@ extension ChangeDecoder {
     let oid = try cursor.read(UInt32.self, "a table")
     let format = try RelationFormat(
       decoding: &cursor, oid: oid, types: types, quoteNumbers: quoteNumbers)
-    let isKnown = relations[oid]?.event == format.event
     relations[oid] = format
     recent = nil
-    guard !isKnown else { return }
+    // Readers know tables by their names, which two may have had in turn.
+    guard announced[format.insertHead] != format.event else { return }
+    announced[format.insertHead] = format.event
     try writePending()
     try events.write(format)
   }

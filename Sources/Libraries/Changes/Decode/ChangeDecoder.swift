@@ -13,6 +13,8 @@ struct ChangeDecoder: ~Copyable {
   let quoteNumbers: Bool
   var types = TypeNames()
   var relations: [UInt32: RelationFormat] = [:]
+  /// The last event that told of the table of a name, by what its inserts begin with.
+  var announced: [[UInt8]: [UInt8]] = [:]
   /// The one that was looked up last.
   var recent: (oid: UInt32, format: RelationFormat)?
   var spool: TransactionSpool

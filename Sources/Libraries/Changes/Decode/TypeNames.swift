@@ -63,33 +63,25 @@ struct TypeNames: Sendable {
   /// `schema` is empty for `pg_catalog`.
   mutating func learn(_ type: UInt32, schema: String, name: String) {
     guard schema.isEmpty else {
-      names[type] = "\(Self.sql(schema)).\(Self.sql(name))"
+      names[type] = Quoting.qualified(schema, name)
       return
     }
     let isArray = name.hasPrefix("_")
     let element = isArray ? String(name.dropFirst()) : name
     let known = (Self.internalNames[element] ?? element) + (isArray ? "[]" : "")
     bases[type] = names.first { $0.key < 16384 && $0.value == known }?.key
-    names[type] = bases[type] == nil ? Self.sql(name) : known
+    names[type] = bases[type] == nil ? Quoting.identifier(name) : known
   }
 
   /// The built-in type that a type's values look like; the type itself where there is none.
   func base(of type: UInt32) -> UInt32 { bases[type] ?? type }
 
-  /// In quotes only where they are needed.
-  private static func sql(_ name: String) -> String {
-    let isPlain = name.utf8.allSatisfy { byte in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-    }
-    let isWord = name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
-    return isPlain && isWord ? name : Quoting.identifier(name)
-  }
-
   /// As `format_type` writes it; nil for a type that was not announced.
   func name(_ type: UInt32, modifier: Int32) -> String? {
     guard let name = names[type] else { return nil }
-    guard modifier >= 0 else { return name }
+    // Without a length these two mean a length of 1 to SQL.
+    if modifier < 0, name == "character" { return "bpchar" }
+    guard modifier >= 0 else { return name == "bit" ? "\"bit\"" : name }
     let isArray = name.hasSuffix("[]")
     let plain = isArray ? String(name.dropLast(2)) : name
     return Self.modified(plain, modifier) + (isArray ? "[]" : "")

@@ -121,7 +121,8 @@ extension PublishedTable {
       for column in columns {
         list.element { item in
           item.field("name", column.name)
-          item.field("type", column.type)
+          // As in the stream, a domain goes by the name of the type below.
+          item.field("type", column.isJSON && column.type != "json" ? "jsonb" : column.type)
           item.field("key", key.contains(column.name))
         }
       }
