@@ -1,3 +1,4 @@
+# shellcheck disable=SC2094,SC2154  # a file is read when it is whole; run sets stderr
 # cdc-decode: what a real server sends, and what a wire may make of it, against the server's own test_decoding.
 
 load support

@@ -221,6 +221,112 @@ nobody_left() { [[ $(sql_in postgres "select count(*) from pg_stat_activity wher
 
 slot_is_there() { [[ -n $(sql_in postgres "select 1 from pg_replication_slots where slot_name = '$slot'") ]]; }
 
+@test "a slot that somebody else made is left alone, and a second run at once ends: 78, 75" {
+  both "create table t (id int primary key)"
+  at_source "create publication p for table t"
+  at_source "select pg_create_logical_replication_slot('$slot', 'test_decoding')" >/dev/null
+  run --separate-stderr catch_up
+  assert_status 78
+  [[ $stderr == *'which this target has nothing of'* ]] || fail "$stderr"
+  assert_equal "$(sql_in postgres "select plugin from pg_replication_slots where slot_name = '$slot'")" test_decoding
+  eventually 5 drop_slot "$slot"
+  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" >/dev/null 2>&1 3>&- &
+  local pid=$!
+  eventually 10 at_target "select 1 from sluice.progress where source = '$slot'"
+  run --separate-stderr catch_up
+  assert_status 75
+  [[ $stderr == *'another replicate is at work'* ]] || fail "$stderr"
+  kill -TERM $pid
+  wait $pid || true
+}
+
+@test "a target that is gone for a while is waited for, and its slot stays" {
+  local other=$BATS_TEST_TMPDIR/other here port
+  here=$PGHOST port=$PGPORT
+  (eval "$("$SUPPORT/postgres" start "$other")" && psql -qX -d postgres -c 'create table t (id int primary key)' && echo "host=$PGHOST port=$PGPORT user=$PGUSER dbname=postgres" >conninfo)
+  at_source "create table t (id int primary key); create publication p for table t"
+  replicate --source "dbname=$source host=$here port=$port" --target "$(<conninfo)" --publication p --slot "$slot" >/dev/null 2>errors 3>&- &
+  local pid=$!
+  eventually 10 copied
+  "$SUPPORT/postgres" stop "$other" --mode immediate
+  at_source 'insert into t values (1)'
+  sleep 2
+  (eval "$("$SUPPORT/postgres" start "$other")")
+  eventually 20 arrived
+  kill -TERM $pid
+  wait $pid || true
+  "$SUPPORT/postgres" remove "$other"
+  ! grep -q 'begins anew' errors || fail "$(<errors)"
+}
+
+copied() { [[ -n $(psql -qXAtd "$(<conninfo)" -c "select 1 from sluice.progress where source = '$slot'" 2>/dev/null) ]]; }
+
+arrived() { [[ $(psql -qXAtd "$(<conninfo)" -c "select count(*) from t" 2>/dev/null) == 1 ]]; }
+
+@test "what refers to a table at the target only is not emptied with it; heirs are no rows of their parent" {
+  both "create table a (id int primary key); create table par (id int primary key); create table chi () inherits (par); alter table chi add primary key (id)"
+  at_target "create table mine (id int references a)"
+  at_source "insert into a values (1); insert into par values (1); insert into chi values (2); create publication p for table a, par, chi"
+  catch_up
+  assert_equal "$(at_target 'select count(*) from only par')" 1
+  at_target 'insert into mine values (1)'
+  at_source 'truncate a cascade'
+  run --separate-stderr catch_up
+  assert_status 65
+  assert_equal "$(at_target 'select count(*) from mine')" 1
+}
+
+@test "a whole row tells rows apart where the primary key may be broken for a moment" {
+  both "create table t (id int primary key deferrable initially deferred, v text); alter table t replica identity full"
+  at_source "create publication p for table t; insert into t values (1, 'a'), (2, 'b'), (11, 'x'), (12, 'y')"
+  catch_up
+  at_source "begin; update t set id = 2 where v = 'a'; delete from t where v = 'b'; commit"
+  at_source "update t set id = 23 - id where id in (11, 12)"
+  catch_up
+  assert_equal_sides
+  assert_equal "$(at_target "select string_agg(id || v, ' ' order by id) from t")" "2a 11y 12x"
+}
+
+@test "tables that trade their names, and trade them back" {
+  both "create table t (id int primary key, v text); create table u (k int primary key, w text)"
+  at_source "create publication p for table t, u; insert into t values (1, 'a'); insert into u values (1, 'b')"
+  catch_up
+  both "alter table t rename to s"
+  both "alter table u rename to t"
+  at_source "update t set w = 'c'"
+  catch_up
+  both "alter table t rename to u"
+  both "alter table s rename to t"
+  at_source "update t set v = 'd'; update u set w = 'e'"
+  catch_up
+  assert_equal_sides
+}
+
+@test "what is acknowledged is durable, whatever the target is set to" {
+  both "create table t (id int primary key)"
+  at_source "create publication p for table t"
+  sql_in postgres "alter database $target set synchronous_commit = off"
+  at_target "create table seen (v text); create function see() returns trigger language plpgsql as 'begin insert into seen values (current_setting(''synchronous_commit'')); return null; end'"
+  at_target "create trigger sees after insert on t execute function see(); alter table t enable always trigger sees"
+  at_source 'insert into t values (1)'
+  catch_up
+  assert_equal "$(at_target 'select distinct v from seen')" on
+}
+
+@test "a prepared transaction that never came is not taken for done: 78" {
+  both "create table t (id int primary key)"
+  at_source "create publication p for table t"
+  cdc-recv --dbname "dbname=$source" --slot "$slot" --publication p --create-slot --two-phase >/dev/null
+  at_source "begin; insert into t values (1); prepare transaction 'g'"
+  at_source "commit prepared 'g'"
+  cdc-recv --dbname "dbname=$source" --slot "$slot" --publication p --two-phase --endpos "$(at_source 'select pg_current_wal_lsn()')" | cdc-decode >events
+  cdc-apply --dbname "dbname=$target" <events >acks
+  assert_equal "$(at_target 'select count(*) from t')" 1
+  at_target 'truncate t, sluice.progress'
+  run --separate-stderr cdc-apply --dbname "dbname=$target" < <(grep commit_prepared events)
+  assert_status 78
+}
+
 # -- the comparison
 
 @test "rows that differ, are missing or too many are named by their keys, and counted" {
