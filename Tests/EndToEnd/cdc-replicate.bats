@@ -1,5 +1,6 @@
 # From one database into another: the snapshot, the pipelines and the comparison, on a real server. The cases of PostgreSQL's
 # subscription tests are named by their numbers.
+# shellcheck disable=SC2154  # run sets stderr
 
 load support
 
@@ -32,7 +33,7 @@ at_target() { sql_in "$target" "$1"; }
 both() { at_source "$1" && at_target "$1"; }
 
 catch_up() {
-  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --until now "$@"
+  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --until now
 }
 
 assert_equal_sides() { cdc-diff --source "dbname=$source" --target "dbname=$target" --publication p >differences || fail "$(<differences)"; }
@@ -48,9 +49,9 @@ snapshot() { cdc-snapshot --dbname "dbname=$source" --publication p "$@"; }
   at_source "insert into t select i, i / 7.0, i % 2 = 0, '2024-01-31 12:00+00'::timestamptz + i * interval '1 hour', json_build_object('i', i),
     case i % 3 when 0 then null when 1 then '' else repeat('\"x\\' || chr(10), 20) end, array[i, null], '0044-03-15 BC', '\\xff00', '1 day 02:03' from generate_series(1, 5000) i"
   changes --source "dbname=$source" --publication p --slot "$slot" --until now | jq -c 'select(.new) | .new' | sort >streamed
-  snapshot -j 3 | jq -c 'select(.type == "read") | .new' | sort >read
-  assert_equal "$(wc -l <read)" 5000
-  assert_same_file read streamed
+  snapshot -j 3 | jq -c 'select(.type == "read") | .new' | sort >rows
+  assert_equal "$(wc -l <rows)" 5000
+  assert_same_file rows streamed
   assert_equal "$(snapshot | jq -r .type | uniq -c | awk '{ print $1 $2 }' | xargs)" "1begin 2relation 5000read 1commit"
 }
 
