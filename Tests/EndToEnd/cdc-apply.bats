@@ -49,7 +49,10 @@ relation_t() { relation t default id:bigint:key note:text doc:jsonb; }
 
 # change TYPE TABLE MEMBERS
 change() {
-  event "{\"type\":\"$1\",\"schema\":\"public\",\"table\":$(jq -n --arg t "$2" '$t'),\"lsn\":\"$(position)\",$3}"
+  local table=\"$2\"
+  # A process for each of thousands of lines takes its time.
+  if [[ $2 != +([a-z_]) ]]; then table=$(jq -n --arg t "$2" '$t'); fi
+  event "{\"type\":\"$1\",\"schema\":\"public\",\"table\":$table,\"lsn\":\"$(position)\",$3}"
 }
 
 # transaction CHANGE…: a whole one, each change as "TYPE TABLE MEMBERS".
@@ -198,16 +201,23 @@ has_rows() { [[ $(sql "select count(*) from t") == "$1" ]]; }
   assert_stderr_has '"public"."log"'
 }
 
-@test "truncate empties several tables, restarts and cascades" {
+@test "truncate empties several tables, restarts, and leaves alone what it does not name" {
   sql "create table a (id serial primary key); create table b (id int references a); insert into a default values; insert into b values (1)"
   relation_t
   begin
   change insert t '"new":{"id":1,"note":null,"doc":null}'
-  event "{\"type\":\"truncate\",\"lsn\":\"$(position)\",\"relations\":[{\"schema\":\"public\",\"table\":\"t\"},{\"schema\":\"public\",\"table\":\"a\"}],\"cascade\":true,\"restart_identity\":true}"
+  event "{\"type\":\"truncate\",\"lsn\":\"$(position)\",\"relations\":[{\"schema\":\"public\",\"table\":\"t\"},{\"schema\":\"public\",\"table\":\"a\"},{\"schema\":\"public\",\"table\":\"b\"}],\"cascade\":true,\"restart_identity\":true}"
   change insert t '"new":{"id":2,"note":null,"doc":null}'
   commit
   apply_well
   assert_equal "$(sql "select (select count(*) from a), (select count(*) from b), nextval('a_id_seq'), (select string_agg(id::text, ',') from t)")" '0|0|1|2'
+  sql "insert into a values (5); insert into b values (5)"
+  begin
+  event "{\"type\":\"truncate\",\"lsn\":\"$(position)\",\"relations\":[{\"schema\":\"public\",\"table\":\"a\"}],\"cascade\":true,\"restart_identity\":false}"
+  commit
+  run --separate-stderr cdc-apply <"$EVENTS"
+  assert_status 65
+  assert_equal "$(sql 'select count(*) from b')" 1
 }
 
 @test "messages are passed over, and rows of a snapshot are inserted" {

@@ -17,13 +17,14 @@ setup() {
 
 teardown() {
   if [[ -n ${other:-} ]]; then exec {other}>&- || true; fi
-  wait
+  if [[ -n ${session:-} ]]; then wait "$session" || true; fi
 }
 
 # A session that others have to wait for: say SQL tells it something, and answers is what it printed.
 open_session() {
   mkfifo "$BATS_TEST_TMPDIR/session"
   psql -qXAt <"$BATS_TEST_TMPDIR/session" >"$BATS_TEST_TMPDIR/answers" 2>&1 3>&- &
+  session=$!
   exec {other}>"$BATS_TEST_TMPDIR/session"
 }
 
