@@ -1,3 +1,5 @@
+public import Filter
+
 /// A position in the write-ahead log: the number of bytes written before it since `initdb`.
 public struct LSN: Hashable, Comparable, Sendable, CustomStringConvertible {
   public let rawValue: UInt64
@@ -10,6 +12,14 @@ public struct LSN: Hashable, Comparable, Sendable, CustomStringConvertible {
     guard halves.count == 2, let high = Self.half(halves[0]), let low = Self.half(halves[1])
     else { return nil }
     rawValue = UInt64(high) << 32 | UInt64(low)
+  }
+
+  /// Takes an option's value that is a position.
+  public init(option text: String) throws(UsageError) {
+    guard let position = LSN(text) else {
+      throw UsageError("\"\(text)\" is not a position such as 16/B374D848")
+    }
+    self = position
   }
 
   /// Up to eight hexadecimal digits, without the sign that `UInt32` would take.

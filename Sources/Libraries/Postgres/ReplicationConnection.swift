@@ -1,4 +1,5 @@
 internal import Bytes
+public import Filter
 internal import Posix
 
 /// A connection to the server's process that sends WAL.
@@ -94,6 +95,14 @@ public struct ReplicationConnection: ~Copyable {
         || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
     }
     return (1...63).contains(name.utf8.count) && name.utf8.allSatisfy(isAllowed)
+  }
+
+  /// Takes an option's value that names a slot.
+  public static func slotName(option text: String) throws(UsageError) -> String {
+    guard isSlotName(text) else {
+      throw UsageError("\"\(text)\" is not the name of a slot: a-z, 0-9 and _, 63 at most")
+    }
+    return text
   }
 
   /// Makes a physical slot.

@@ -10,10 +10,7 @@ extension CdcRecv {
   private static var slotFlags: [Flag<Options>] {
     [
       .option("slot", short: "S", "NAME", "replication slot") {
-        guard ReplicationConnection.isSlotName($1) else {
-          throw UsageError("\"\($1)\" is not the name of a slot: a-z, 0-9 and _, 63 at most")
-        }
-        $0.receiver.slot = $1
+        $0.receiver.slot = try ReplicationConnection.slotName(option: $1)
       },
       .toggle("create-slot", "only make the slot, for pgoutput, and print a record") {
         $0.createsSlot = true
@@ -38,10 +35,7 @@ extension CdcRecv {
         $0.receiver.publications.append($1)
       },
       .option("endpos", short: "E", "LSN", "stop when all that is committed before LSN came") {
-        guard let position = LSN($1) else {
-          throw UsageError("\"\($1)\" is not a position such as 16/B374D848")
-        }
-        $0.receiver.endPosition = position
+        $0.receiver.endPosition = try LSN(option: $1)
       },
       .toggle("no-loop", short: "n", "end when the connection is lost; do not try again") {
         $0.receiver.loops = false

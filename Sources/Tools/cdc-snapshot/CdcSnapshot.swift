@@ -26,10 +26,7 @@ enum CdcSnapshot: Tool {
         $0.snapshot.publications.append($1)
       },
       .option("slot", short: "S", "NAME", "the slot that goes on where the snapshot ends") {
-        guard ReplicationConnection.isSlotName($1) else {
-          throw UsageError("\"\($1)\" is not the name of a slot: a-z, 0-9 and _, 63 at most")
-        }
-        $0.snapshot.slot = $1
+        $0.snapshot.slot = try ReplicationConnection.slotName(option: $1)
       },
       .toggle("create-slot", "make the slot; without it nothing goes on from here") {
         $0.createsSlot = true

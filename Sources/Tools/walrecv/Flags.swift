@@ -11,10 +11,7 @@ extension Walrecv {
         $0.receiver.directory = $1
       },
       .option("endpos", short: "E", "LSN", "stop once the record at LSN was received") {
-        guard let position = LSN($1) else {
-          throw UsageError("\"\($1)\" is not a position such as 16/B374D848")
-        }
-        $0.receiver.endPosition = position
+        $0.receiver.endPosition = try LSN(option: $1)
       },
       .toggle("no-loop", short: "n", "end when the connection is lost; do not try again") {
         $0.receiver.loops = false
@@ -34,10 +31,7 @@ extension Walrecv {
   private static var slotFlags: [Flag<Options>] {
     [
       .option("slot", short: "S", "NAME", "replication slot, made when missing") {
-        guard ReplicationConnection.isSlotName($1) else {
-          throw UsageError("\"\($1)\" is not the name of a slot: a-z, 0-9 and _, 63 at most")
-        }
-        $0.receiver.slot = $1
+        $0.receiver.slot = try ReplicationConnection.slotName(option: $1)
       },
       .toggle("no-create-slot", "a slot that is missing is an error") {
         $0.receiver.createsSlot = false

@@ -11,15 +11,6 @@ extension ChangeDecoder {
     piece = xid
   }
 
-  mutating func hold(
-    _ xid: UInt32, _ subtransaction: UInt32, _ kind: UInt8, _ position: LSN, _ rest: Span<UInt8>
-  ) throws {
-    var message = ByteBuffer(capacity: rest.count + 1)
-    message.append(kind)
-    message.append(rest)
-    try spool.append(to: xid, subtransaction, position.rawValue, message.span)
-  }
-
   mutating func abortStreamed(_ cursor: inout ByteCursor) throws {
     let xid = try cursor.read(UInt32.self, "a transaction")
     let subtransaction = try cursor.read(UInt32.self, "a subtransaction")

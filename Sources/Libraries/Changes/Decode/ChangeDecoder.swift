@@ -64,7 +64,7 @@ struct ChangeDecoder: ~Copyable {
       UInt8(ascii: "R"), UInt8(ascii: "Y"), UInt8(ascii: "M"):
       guard let piece else { return try change(kind, position, &cursor) }
       let xid = try cursor.read(UInt32.self, "a transaction")
-      try hold(piece, xid, kind, position, cursor.readRest())
+      try spool.append(to: piece, xid, position.rawValue, kind, cursor.readRest())
     case UInt8(ascii: "S"): try beginPiece(&cursor)
     case UInt8(ascii: "E"):
       piece = nil

@@ -90,21 +90,8 @@ final class RelationFormat: Sendable {
     _ schema: String, _ name: String, _ identity: ReplicaIdentity, _ columns: [Column]
   ) -> [UInt8] {
     var line = JSONWriter()
-    line.object { line in
-      line.field("type", "relation")
-      line.field("schema", schema)
-      line.field("table", name)
-      line.field("identity", "\(identity)")
-      line.array("columns") { list in
-        for column in columns {
-          list.element { item in
-            item.field("name", column.name)
-            item.field("type", column.type)
-            item.field("key", column.isKey)
-          }
-        }
-      }
-    }
+    line.relation(
+      schema, name, identity, columns.map { ($0.name, $0.type, $0.isKey) })
     line.endLine()
     return [UInt8](copying: line.span)
   }

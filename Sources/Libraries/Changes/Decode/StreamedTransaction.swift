@@ -19,11 +19,13 @@ final class StreamedTransaction {
 
   var memoryBytes: Int { memory.count }
 
-  func append(_ xid: UInt32, _ position: UInt64, _ message: Span<UInt8>) {
+  /// Holds a message: its type, and what comes behind the number of the transaction.
+  func append(_ xid: UInt32, _ position: UInt64, _ kind: UInt8, _ rest: Span<UInt8>) {
     memory.append(bigEndian: xid)
     memory.append(bigEndian: position)
-    memory.append(bigEndian: UInt32(message.count))
-    memory.append(message)
+    memory.append(bigEndian: UInt32(rest.count + 1))
+    memory.append(kind)
+    memory.append(rest)
   }
 
   func abort(_ subtransaction: UInt32) { aborted.insert(subtransaction) }

@@ -23,11 +23,12 @@ struct TransactionSpool: ~Copyable {
 
   /// Holds a message of a transaction whose piece is open.
   mutating func append(
-    to xid: UInt32, _ subtransaction: UInt32, _ position: UInt64, _ message: Span<UInt8>
+    to xid: UInt32, _ subtransaction: UInt32, _ position: UInt64, _ kind: UInt8,
+    _ rest: Span<UInt8>
   ) throws(SystemError) {
     guard let transaction = transactions[xid] else { return }
     let before = transaction.memoryBytes
-    transaction.append(subtransaction, position, message)
+    transaction.append(subtransaction, position, kind, rest)
     held += transaction.memoryBytes - before
     if held > memoryBytes { try spillLargest() }
   }

@@ -91,7 +91,7 @@ public struct ChangeSnapshot {
     }
     lines.endLine()
     for table in tables {
-      lines.object { table.describe(to: &$0) }
+      lines.relation(table.schema, table.name, table.identity, table.announcedColumns)
       lines.endLine()
     }
     return ByteBuffer(lines.span)
@@ -111,21 +111,11 @@ public struct ChangeSnapshot {
 }
 
 extension PublishedTable {
-  /// As the stream announces the table.
-  fileprivate func describe(to line: inout JSONWriter) {
-    line.field("type", "relation")
-    line.field("schema", schema)
-    line.field("table", name)
-    line.field("identity", "\(identity)")
-    line.array("columns") { list in
-      for column in columns {
-        list.element { item in
-          item.field("name", column.name)
-          // As in the stream, a domain goes by the name of the type below.
-          item.field("type", column.isJSON && column.type != "json" ? "jsonb" : column.type)
-          item.field("key", key.contains(column.name))
-        }
-      }
+  /// As in the stream, a domain of JSON goes by the name of the type below.
+  fileprivate var announcedColumns: [(name: String, type: String, isKey: Bool)] {
+    columns.map { column in
+      let type = column.isJSON && column.type != "json" ? "jsonb" : column.type
+      return (column.name, type, key.contains(column.name))
     }
   }
 }
