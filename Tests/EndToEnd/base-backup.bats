@@ -6,7 +6,7 @@ load support
 load recovering
 
 setup_file() {
-  start_postgres --own --setting wal_keep_size=1GB
+  start_postgres --own --setting wal_keep_size=1GB --initdb --wal-segsize=1
   start_store
   make_ground
   sql "create table plain as select i, md5(i::text) as t from generate_series(1, 5000) i"
@@ -44,7 +44,7 @@ assert_nothing_restored() {
 @test "the record says what and where, and the backup is in the store" {
   record=$(<"$GROUND/record")
   assert_equal "$(jq -c '[.type, .backup, .system_identifier, .timeline, .segment_size, .url, .tablespaces]' <<<"$record")" \
-    "[\"backup\",\"whole\",\"$system\",1,16777216,\"$BASE/$system/whole/\",[]]"
+    "[\"backup\",\"whole\",\"$system\",1,1048576,\"$BASE/$system/whole/\",[]]"
   assert_equal "$(jq -c '[.start_lsn, .stop_lsn | test("^[0-9A-F]+/[0-9A-F]+$")] | all' <<<"$record")" true
   assert_equal "$(s3 GET "/$BUCKET/base/$system/whole/backup.json")" "$record"
   for file in $(jq -r '.files[].key' <<<"$record"); do object_exists "base/$system/whole/$file"; done

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # The ledger: while others write, the processes of the pipe are killed at random again and again. At the end source and
 # target are equal, nothing was applied twice, and the events that a tee kept are what was committed.
 # SLUICE_CDC_CRASH_ROUNDS says how often (5).

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # The manual pages: made from the option tables, and every example in them works.
 
 load support

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # pg-partapply where things go wrong: locks, kills, hooks, rows that come late. A row that exists nowhere is a failure.
 # shellcheck disable=SC2030,SC2031  # functions of pipelines run in subshells
 

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # The clock of pg-partplan over thirty years: whatever the interval, the zone and the beginning, ranges follow one another.
 
 load support
@@ -10,6 +11,8 @@ setup_file() {
 }
 
 readonly zones='UTC Europe/Berlin America/New_York Australia/Lord_Howe Asia/Kolkata Pacific/Apia'
+# An hour, half an hour, a whole day that the clock left out.
+readonly odd_zones='Europe/Berlin Australia/Lord_Howe Pacific/Apia'
 
 # check TABLE ZONE INTERVAL START: thirty years of ranges from 2000 on have no gaps, no overlaps and no empty ones, are aligned to the
 # interval's steps on the zone's clock, and a plan made elsewhere in these years has the same ones.
@@ -42,15 +45,20 @@ SQL
 }
 
 @test "moments: steps of the calendar in every zone" {
-  for zone in $zones; do
-    for interval in '1 day' '1 week' '10 days' '1 month' '1 year'; do check events "$zone" "$interval" '2000-01-01'; done
-    for interval in '1 day' '3 months'; do check events "$zone" "$interval" '1999-12-29 02:30'; done
-  done | tee "$BATS_TEST_TMPDIR/out"
+  {
+    for zone in $zones; do
+      for interval in '1 day' '1 month'; do check events "$zone" "$interval" '2000-01-01'; done
+    done
+    for zone in $odd_zones; do
+      for interval in '1 week' '10 days' '1 year'; do check events "$zone" "$interval" '2000-01-01'; done
+      for interval in '1 day' '3 months'; do check events "$zone" "$interval" '1999-12-29 02:30'; done
+    done
+  } | tee "$BATS_TEST_TMPDIR/out"
   [[ ! -s $BATS_TEST_TMPDIR/out ]]
 }
 
 @test "moments: steps shorter or odder than a day" {
-  for zone in $zones; do
+  for zone in $odd_zones; do
     for interval in '12 hours' '36 hours' '1 month 5 days'; do check events "$zone" "$interval" '2000-01-01'; done
   done | tee "$BATS_TEST_TMPDIR/out"
   [[ ! -s $BATS_TEST_TMPDIR/out ]]

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # wal-archive and wal-archive-one: receiving goes on whatever the store does, and what is received arrives.
 #
 # The defects of the system that this replaces, and the tests that would find them here (file, title):
@@ -31,7 +32,7 @@ load support
 load recovering
 
 setup_file() {
-  start_postgres --own --setting wal_keep_size=2GB
+  start_postgres --own --setting wal_keep_size=1GB --initdb --wal-segsize=1
   start_store --own
   make_ground
   export SLUICE_RETRIES=1
@@ -120,9 +121,9 @@ assert_no_gap() {
 # record NAME PATH: as walrecv writes it.
 record() {
   local number=$((16#${1:16:8}))
-  jq -nc --arg name "$1" --arg path "$2" --arg system "$system" --arg start "0/$(printf %X $((number << 24)))" \
-    --arg stop "0/$(printf %X $(((number + 1) << 24)))" '{type: "segment", timeline: 1, segment: $name,
-    start_lsn: $start, end_lsn: $stop, path: $path, bytes: 16777216, system_identifier: $system}'
+  jq -nc --arg name "$1" --arg path "$2" --arg system "$system" --arg start "0/$(printf %X $((number << 20)))" \
+    --arg stop "0/$(printf %X $(((number + 1) << 20)))" '{type: "segment", timeline: 1, segment: $name,
+    start_lsn: $start, end_lsn: $stop, path: $path, bytes: 1048576, system_identifier: $system}'
 }
 
 one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
@@ -133,9 +134,9 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   eventually 30 is_stored "$last"
   eventually 10 eval '[[ $(ls wal | wc -l) == 1 ]]'
   head=$(s3 --show headers HEAD "/$BUCKET/$PREFIX/$system/00000001/$last.zst" | jq -r 'to_entries[] | "\(.key): \(.value)"' | tr '[:upper:]' '[:lower:]')
-  start=$((16#${last:16} * 16777216))
-  for member in "segment_size: 16777216" "system_identifier: $system" "timeline: 1" \
-    "start_lsn: 0/$(printf %x $start)" "end_lsn: 0/$(printf %x $((start + 16777216)))"; do
+  start=$((16#${last:16} * 1048576))
+  for member in "segment_size: 1048576" "system_identifier: $system" "timeline: 1" \
+    "start_lsn: 0/$(printf %x $start)" "end_lsn: 0/$(printf %x $((start + 1048576)))"; do
     grep -qF "x-amz-meta-$member" <<<"$head" || fail "the object's metadata lacks $member: $head"
   done
   stop_archiver 0
@@ -371,7 +372,7 @@ of_runs() { find wal -maxdepth 1 -name '.wal-archive.*'; }
   assert_status 0
   assert_stderr_has 'not the file any more'
   [[ -e aside ]]
-  assert_equal "$(stat -c %s segment)" 16777217
+  assert_equal "$(stat -c %s segment)" 1048577
   s3 GET "/$BUCKET/$PREFIX/$system/00000001/$name.zst" | zst -d | cmp - "$data/pg_wal/$name"
 }
 
@@ -382,7 +383,7 @@ of_runs() { find wal -maxdepth 1 -name '.wal-archive.*'; }
   record "$name" "$WORK/segment" >wanted
   record "$next" "$WORK/segment" >position
   jq -c '.system_identifier = "7123456789012345678"' wanted >system
-  jq -c '.bytes = 1048576' wanted >size
+  jq -c '.bytes = 16777216' wanted >size
   jq -c '.start_lsn = "0/F0000000"' wanted >start
   for case in position:'begins at' system:'of the system' size:'with segments of' start:'does not begin at'; do
     one <"${case%%:*}"
@@ -390,11 +391,11 @@ of_runs() { find wal -maxdepth 1 -name '.wal-archive.*'; }
     assert_stderr_has "${case#*:}"
     [[ -e segment ]] || fail "removed as $case"
   done
-  head -c 10000000 segment >short
+  head -c 500000 segment >short
   record "$name" "$WORK/short" >wanted
   one <wanted
   assert_status 65
-  head -c 16777216 /dev/zero >zeros
+  head -c 1048576 /dev/zero >zeros
   for name in "$name" "$name.partial"; do
     record "$name" "$WORK/zeros" >wanted
     one <wanted
@@ -427,17 +428,17 @@ of_runs() { find wal -maxdepth 1 -name '.wal-archive.*'; }
   assert_status 0
 }
 
-# A segment with something in its first megabyte; prints its name.
+# A segment with something in more than its first half; prints its name.
 finish_full_segment() {
   finish_segments 1 >/dev/null
-  sql "select pg_logical_emit_message(false, 'x', repeat('0123456789abcdef', 65536))" >/dev/null
+  sql "select pg_logical_emit_message(false, 'x', repeat('0123456789abcdef', 40000))" >/dev/null
   finish_segments 1
 }
 
 # part BYTES: what was received so far of the segment.
 part() {
   head -c "$1" "$data/pg_wal/$name" >part
-  truncate -s 16777216 part
+  truncate -s 1048576 part
 }
 
 assert_archived_is_part() { fetch_partial | cmp - part; }

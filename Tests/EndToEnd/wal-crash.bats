@@ -1,3 +1,4 @@
+# bats file_tags=long
 # The promise of walrecv: what was acknowledged is there. Tests/Support/wal-crash says how it is put to the test; the
 # store of these rounds is one of their own. `make test-wal-crash` has 20 of them.
 

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # wal-drill where an archive has two timelines: what lies on the way of the newest one counts, and nothing else.
 
 # shellcheck disable=SC2016,SC2030,SC2031  # inner shells expand; each test is a subshell

@@ -6,7 +6,7 @@ load support
 load recovering
 
 setup_file() {
-  start_postgres --own --setting wal_keep_size=1GB
+  start_postgres --own --setting wal_keep_size=1GB --initdb --wal-segsize=1
   start_store
   make_ground
   mkdir "$GROUND/scratch" "$GROUND/space"

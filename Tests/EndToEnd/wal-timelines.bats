@@ -1,3 +1,4 @@
+# bats file_tags=long
 # walrecv beside pg_receivewal where timelines begin and end: whatever the moment, both directories are the same, byte
 # for byte. Both receive from a standby of the first server, which is then promoted.
 

@@ -1,3 +1,4 @@
+# bats file_tags=long
 # walcheck finds what is missing or damaged in archives that PostgreSQL's own receiver made, and nothing else.
 
 # Tests are subshells, and what they eval or hand to other shells is in single quotes.
