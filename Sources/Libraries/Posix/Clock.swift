@@ -10,7 +10,12 @@ public enum Clock {
 
   /// Sleeps, and ends early with an error when a stop signal arrives.
   public static func sleep(milliseconds: Int64) throws(SystemError) {
-    let end = monotonic() + milliseconds * 1_000_000
+    try sleep(microseconds: milliseconds * 1000)
+  }
+
+  /// The same, for the shorter ones.
+  public static func sleep(microseconds: Int64) throws(SystemError) {
+    let end = monotonic() + microseconds * 1000
     while true {
       try StopSignal.check()
       let left = end - monotonic()

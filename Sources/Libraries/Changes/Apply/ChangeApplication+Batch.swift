@@ -82,7 +82,7 @@ extension ChangeApplication {
       try applied.write(reached, committedAt: committedAt, on: sink.connection)
       try sink.connection.commit()
       try sink.ended()
-      committed = reached
+      (committed, batchEnded) = (reached, Clock.monotonic())
       changesApplied += changes
       (changes, keptChanges) = (0, 0)
       dropSent()

@@ -31,7 +31,9 @@ public struct ChangeApplication: ~Copyable {
   /// Changes in the target's open transaction, and those of them that are not held any more.
   var changes = 0
   var keptChanges = 0
+  /// Of the monotonic clock: when the batch began, and when the last one was committed.
   var batchStarted: Int64 = 0
+  var batchEnded: Int64 = 0
   /// Changes that are committed, those that were set aside among them.
   public internal(set) var changesApplied = 0
   public var changesParked: Int { sink.parked?.count ?? 0 }
@@ -117,10 +119,20 @@ public struct ChangeApplication: ~Copyable {
     return (reader.bytesRead, acks.byteCount)
   }
 
-  /// Reads the next line, and commits before it would wait for it.
+  /// Reads the next line, and commits before it would wait for it for long.
   mutating func next(_ reader: inout LineReader, _ input: Descriptor) throws -> Bool {
-    if isUnsettled, reader.isDrained, try !input.waitReadable(milliseconds: 0) { try settle() }
+    if isUnsettled, reader.isDrained, try !input.waitReadable(milliseconds: patience) {
+      try settle()
+    }
     return try reader.next()
+  }
+
+  /// How long, in milliseconds, a batch is held open for what comes next: not at all where transactions are few,
+  /// and a little where one follows the other, because a commit costs as much as many of them.
+  private var patience: Int32 {
+    let now = Clock.monotonic()
+    let isBusy = now - batchEnded < 20_000_000 && now - batchStarted < 20_000_000
+    return isBusy ? min(5, Int32(options.batchMilliseconds)) : 0
   }
 
   mutating func finish() throws {

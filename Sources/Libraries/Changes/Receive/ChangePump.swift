@@ -7,6 +7,9 @@ internal import Postgres
 struct ChangePump: ~Copyable {
   /// Frames are handed on in blocks of so many bytes, or when nothing more is there.
   private static var blockBytes: Int { 64 << 10 }
+  /// Blocks that are not full go out this far apart: small transactions that follow each other closely
+  /// would else wake everyone behind us once each, which takes longer than what is to be done about them.
+  private static var pauseNanoseconds: Int64 { 2_000_000 }
 
   private let stream: LogicalStream
   private let tracker: Monitor<DeliveryTracker>
@@ -15,6 +18,8 @@ struct ChangePump: ~Copyable {
   private let message: Message
   /// Whole frames that were not handed on yet.
   private var block = ByteBuffer(capacity: 68 << 10)
+  /// Of the monotonic clock.
+  private var handedOn: Int64 = 0
   /// True between a begin and an end, of transactions or parts of them.
   private var isInside = false
   private var hasWarned = false
@@ -64,6 +69,10 @@ struct ChangePump: ~Copyable {
         }
         try checkLag()
       case .nothing:
+        if isFollowing {
+          try Clock.sleep(microseconds: 200)
+          continue
+        }
         try handOn()
         try frames.checkReader()
         // A server that has nothing to send says nothing, unless it is asked.
@@ -101,10 +110,16 @@ struct ChangePump: ~Copyable {
     block.append(message)
   }
 
+  /// What is there came closely behind what was handed on last.
+  private var isFollowing: Bool {
+    !block.isEmpty && Clock.monotonic() - handedOn < Self.pauseNanoseconds
+  }
+
   private mutating func handOn() throws {
     guard !block.isEmpty else { return }
     try frames.add([UInt8](copying: block.span))
     block.removeAll()
+    handedOn = Clock.monotonic()
     try checkLag()
   }
 
