@@ -49,6 +49,8 @@ public struct ChangeApplication: ~Copyable {
 
   /// More bytes than this are not held.
   static var maxHeldBytes: Int { 16 << 20 }
+  /// Of a transaction that is not held, what is sent again when the target refuses something.
+  static var batchesPerPart: Int { 5 }
   /// A longer line is refused; the server's own limit is the same.
   static var maxLineBytes: Int { 1 << 30 }
   static var maxAttempts: Int { 5 }
@@ -204,10 +206,14 @@ public struct ChangeApplication: ~Copyable {
     guard condition else { throw Failure(.badInput, "line \(number): \(problem())") }
   }
 
-  /// The open transaction is too large to be held.
+  /// The open transaction is too large to be held, or part of it is on its way.
   var isFull: Bool {
+    mode == .streamed || isLarge(options.batchChanges)
+  }
+
+  private func isLarge(_ maxChanges: Int) -> Bool {
     guard let open else { return false }
-    return lines.count - open > options.batchChanges
+    return lines.count - open > maxChanges
       || lines.byteCount - lines.start(open) > Self.maxHeldBytes
   }
 
@@ -243,16 +249,11 @@ public struct ChangeApplication: ~Copyable {
 
   /// Sends what there is of a transaction that is too large to be held.
   mutating func stream() throws {
-    if mode == .held {
-      try settle()
-      dropSent()
-      // A commit that ends in what is applied also begins in it.
-      let begin = try event(0)
-      let position = EventLine.position(lines[0], begin.lsn)
-      mode = position.map { $0 < reached } ?? false ? .skipped : .streamed
-    }
+    if mode == .held { try beginStream() }
     if mode == .streamed {
       try send(upTo: lines.count)
+      // Whoever waits for the server after each part keeps it waiting in turn, so parts are large.
+      guard isLarge(options.batchChanges * Self.batchesPerPart) else { return }
       try flush()
       try sink.keep()
       keptChanges = changes
@@ -261,6 +262,15 @@ public struct ChangeApplication: ~Copyable {
     }
     lines.removeFirst(lines.count)
     (open, sent) = (0, 0)
+  }
+
+  private mutating func beginStream() throws {
+    try settle()
+    dropSent()
+    // A commit that ends in what is applied also begins in it.
+    let begin = try event(0)
+    let position = EventLine.position(lines[0], begin.lsn)
+    mode = position.map { $0 < reached } ?? false ? .skipped : .streamed
   }
 
   /// Drops the open transaction, but for what it says of tables: that is not said again.
