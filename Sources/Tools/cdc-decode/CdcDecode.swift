@@ -16,6 +16,10 @@ enum CdcDecode: Tool {
 
   static var flags: [Flag<Options>] {
     [
+      .option("format", "FORMAT", "events or wal2json (events)") {
+        (options, text) throws(UsageError) in
+        options.decode.format = try OptionValue.word(text, EventFormat.self)
+      },
       .toggle("quote-numbers", "make every number a string") { $0.decode.quoteNumbers = true },
       .option("memory", "SIZE", "what unfinished transactions may take of it (64MiB)") {
         (options, text) throws(UsageError) in
