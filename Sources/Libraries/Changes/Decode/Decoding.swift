@@ -5,6 +5,8 @@ public import Posix
 /// What the command line says of decoding.
 public struct DecodeOptions: Sendable {
   public var format = EventFormat.events
+  /// What Debezium's events say of the source.
+  public var source = SourceNames()
   /// Every number becomes a string, for readers that would round it.
   public var quoteNumbers = false
   /// What transactions whose end has not come may take of memory, all together.
@@ -20,6 +22,8 @@ public struct DecodeOptions: Sendable {
     case .events: nil
     case .wal2json:
       EventConverter(Wal2JSONWriter(quoteNumbers: quoteNumbers), values: .text)
+    case .debezium:
+      EventConverter(DebeziumWriter(source, quoteNumbers: quoteNumbers), values: .text)
     }
   }
 
