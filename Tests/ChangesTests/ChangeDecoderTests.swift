@@ -1,4 +1,5 @@
 import Bytes
+import JSON
 import Posix
 import Testing
 
@@ -6,9 +7,12 @@ import Testing
 
 @Suite struct ChangeDecoderTests {
   /// The events that messages stand for.
-  private func events(_ messages: [[UInt8]], memoryBytes: Int = 1 << 20) throws -> [String] {
+  private func events(
+    _ messages: [[UInt8]], memoryBytes: Int = 1 << 20, format: EventFormat = .events
+  ) throws -> [String] {
     let output = try File(scratchIn: "/tmp")
     var options = DecodeOptions()
+    options.format = format
     (options.memoryBytes, options.folder) = (memoryBytes, "/tmp")
     var decoder = ChangeDecoder(options, to: output.descriptor)
     do {
@@ -94,6 +98,25 @@ import Testing
         messages[index][place] = value
         _ = try? events(messages)
         messages[index][place] = saved
+      }
+    }
+  }
+
+  @Test(arguments: [EventFormat.wal2json, .debezium])
+  func noDamageIsATrapInAnotherFormat(format: EventFormat) throws {
+    var messages = Array(SampleStream.all.prefix(10))
+    #expect(try events(messages, format: format).count >= 5)
+    for index in messages.indices {
+      for place in messages[index].indices {
+        for value: UInt8 in [0, 0x22, 0x80, 0xFF] {
+          let saved = messages[index][place]
+          messages[index][place] = value
+          for line in (try? events(messages, format: format)) ?? [] {
+            // What goes out is JSON, whatever came in, but for a text that is not UTF-8.
+            _ = try JSONValue(parsing: line.utf8.span)
+          }
+          messages[index][place] = saved
+        }
       }
     }
   }

@@ -4,7 +4,7 @@ extension JSONWriter {
   /// Writes the event that tells of a table, as the stream and a snapshot announce it.
   mutating func relation(
     _ schema: String, _ table: String, _ identity: ReplicaIdentity,
-    _ columns: [(name: String, type: String, isKey: Bool)]
+    _ columns: [(name: String, type: String, isKey: Bool, isDomain: Bool)]
   ) {
     object { line in
       line.field("type", "relation")
@@ -17,6 +17,7 @@ extension JSONWriter {
             item.field("name", column.name)
             item.field("type", column.type)
             item.field("key", column.isKey)
+            if column.isDomain { item.field("domain", true) }
           }
         }
       }

@@ -49,14 +49,19 @@ public enum Timestamp {
       let year = number(bytes[0..<4]), let month = number(bytes[5..<7]),
       let day = number(bytes[8..<10])
     else { return nil }
+    let number = dayNumber(year: year, month: month, day: day)
+    // A 31st of June comes back as another day.
+    return date(dayNumber: number) == text ? number : nil
+  }
+
+  /// The days from 1970-01-01 to a day; the year before 1 is 0.
+  public static func dayNumber(year: Int64, month: Int64, day: Int64) -> Int64 {
     let shiftedYear = month <= 2 ? year - 1 : year
     let era = shiftedYear.quotientFloored(by: 400)
     let yearOfEra = shiftedYear - era * 400
     let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
     let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-    let number = era * 146_097 + dayOfEra - 719_468
-    // A 31st of June comes back as another day.
-    return date(dayNumber: number) == text ? number : nil
+    return era * 146_097 + dayOfEra - 719_468
   }
 
   private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {
@@ -69,8 +74,9 @@ public enum Timestamp {
   }
 
   private static func pad(_ value: Int64, _ width: Int) -> String {
-    let text = String(value)
-    return String(repeating: "0", count: max(0, width - text.utf8.count)) + text
+    let text = String(value.magnitude)
+    let zeros = String(repeating: "0", count: max(0, width - text.utf8.count))
+    return (value < 0 ? "-" : "") + zeros + text
   }
 }
 

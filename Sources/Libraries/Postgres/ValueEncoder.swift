@@ -16,6 +16,11 @@ public struct ValueEncoder: Sendable {
     self.encoding = encoding == .server || quoteNumbers && isNumber ? .string : encoding
   }
 
+  /// Makes a string of PostgreSQL's own text of every value.
+  public static var plain: ValueEncoder { ValueEncoder(encoding: .string) }
+
+  private init(encoding: ColumnEncoding) { self.encoding = encoding }
+
   /// Appends `text` as JSON.
   @inline(__always)
   public func append(_ text: Span<UInt8>, to buffer: inout ByteBuffer) {

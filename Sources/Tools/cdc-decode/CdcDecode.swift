@@ -16,6 +16,16 @@ enum CdcDecode: Tool {
 
   static var flags: [Flag<Options>] {
     [
+      .option("format", "FORMAT", "events, debezium or wal2json (events)") {
+        (options, text) throws(UsageError) in
+        options.decode.format = try OptionValue.word(text, EventFormat.self)
+      },
+      .option("name", "NAME", "debezium: what its events call the source (sluice)") {
+        $0.decode.source.name = $1
+      },
+      .option("database", "NAME", "debezium: the database they name (none)") {
+        $0.decode.source.database = $1
+      },
       .toggle("quote-numbers", "make every number a string") { $0.decode.quoteNumbers = true },
       .option("memory", "SIZE", "what unfinished transactions may take of it (64MiB)") {
         (options, text) throws(UsageError) in

@@ -12,6 +12,8 @@ struct SourceRelation: Equatable {
     let name: String
     let type: String
     let isKey: Bool
+    /// Only told where the events are made for another format: the type is the one below the domain.
+    let isDomain: Bool
 
     /// True where the value in an event is JSON text, and not text within JSON.
     var isJSON: Bool { type == "json" || type == "jsonb" }
@@ -35,7 +37,9 @@ struct SourceRelation: Equatable {
         throw Failure(.badInput, "a column of the relation event of \(name) lacks name or type")
       }
       columns.append(
-        Column(name: column, type: type, isKey: item["key"]?.boolean ?? false))
+        Column(
+          name: column, type: type, isKey: item["key"]?.boolean ?? false,
+          isDomain: item["domain"]?.boolean ?? false))
     }
     self.columns = columns
   }

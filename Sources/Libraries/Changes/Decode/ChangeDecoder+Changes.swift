@@ -39,7 +39,7 @@ extension ChangeDecoder {
   private mutating func learnRelation(_ cursor: inout ByteCursor) throws {
     let oid = try cursor.read(UInt32.self, "a table")
     let format = try RelationFormat(
-      decoding: &cursor, oid: oid, types: types, quoteNumbers: quoteNumbers)
+      decoding: &cursor, oid: oid, types: types, values: values)
     relations[oid] = format
     recent = nil
     // Readers know tables by their names, which two may have had in turn.

@@ -10,7 +10,7 @@ internal import Postgres
 /// then, and forgotten without trace where that is a rollback.
 struct ChangeDecoder: ~Copyable {
   var events: EventWriter
-  let quoteNumbers: Bool
+  let values: RelationFormat.Values
   var types = TypeNames()
   var relations: [UInt32: RelationFormat] = [:]
   /// The last event that told of the table of a name, by what its inserts begin with.
@@ -35,8 +35,8 @@ struct ChangeDecoder: ~Copyable {
   }
 
   init(_ options: DecodeOptions, to output: Descriptor) {
-    events = EventWriter(to: output)
-    quoteNumbers = options.quoteNumbers
+    events = EventWriter(to: output, converter: options.converter)
+    values = options.values
     spool = TransactionSpool(memoryBytes: options.memoryBytes, folder: options.folder)
   }
 

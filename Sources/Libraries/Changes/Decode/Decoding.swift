@@ -4,6 +4,9 @@ public import Posix
 
 /// What the command line says of decoding.
 public struct DecodeOptions: Sendable {
+  public var format = EventFormat.events
+  /// What Debezium's events say of the source.
+  public var source = SourceNames()
   /// Every number becomes a string, for readers that would round it.
   public var quoteNumbers = false
   /// What transactions whose end has not come may take of memory, all together.
@@ -12,6 +15,21 @@ public struct DecodeOptions: Sendable {
   public var folder = temporaryFolder ?? "/var/tmp"
 
   public init() {}
+
+  /// Nil where the events are written as they are.
+  var converter: EventConverter? {
+    switch format {
+    case .events: nil
+    case .wal2json:
+      EventConverter(Wal2JSONWriter(quoteNumbers: quoteNumbers), values: .text)
+    case .debezium:
+      EventConverter(DebeziumWriter(source, quoteNumbers: quoteNumbers), values: .text)
+    }
+  }
+
+  var values: RelationFormat.Values {
+    format == .events ? quoteNumbers ? .quotedNumbers : .json : .text
+  }
 }
 
 /// Turns the messages of a replication stream into change events.
@@ -25,7 +43,7 @@ public enum Decoding {
     var frames = FrameReader(from: input)
     var decoder = ChangeDecoder(options, to: output)
     do {
-      while try frames.next(whenIdle: { () throws(SystemError) in try decoder.events.rest() }) {
+      while try frames.next(whenIdle: { try decoder.events.rest() }) {
         do { try decoder.take(frames.payload) } catch let error as DecodeError {
           throw FrameError(
             offset: frames.payloadOffset + error.offset, problem: "expected \(error.expected)")

@@ -9,37 +9,72 @@ struct EventWriter: ~Copyable {
   private static var flushBytes: Int { 128 << 10 }
 
   private let output: Descriptor
+  /// Makes another format of the events where one is wanted.
+  private var converter: EventConverter?
+  private var converted = ByteBuffer()
   private var buffer = ByteBuffer(capacity: 192 << 10)
   private(set) var byteCount = 0
   /// The columns of the present row whose value was not sent.
   private var unchanged: [Int] = []
 
-  init(to output: Descriptor) { self.output = output }
+  init(to output: Descriptor, converter: EventConverter? = nil) {
+    (self.output, self.converter) = (output, converter)
+  }
 
   /// Hands everything held to the kernel.
-  mutating func flush() throws(SystemError) {
+  ///
+  /// The events are converted here and not one by one, so that those that go out as they are lose no time.
+  mutating func flush() throws {
     guard !buffer.isEmpty else { return }
-    try output.writeAll(buffer.span)
-    byteCount += buffer.count
+    if converter != nil {
+      try flushConverted()
+    } else {
+      try output.writeAll(buffer.span)
+      byteCount += buffer.count
+    }
     buffer.removeAll()
+  }
+
+  /// Of events that cannot be converted, those before are written.
+  private mutating func flushConverted() throws {
+    guard var converter = converter.take() else { return }
+    // Both are taken out while the events' bytes are borrowed.
+    var lines = ByteBuffer()
+    swap(&lines, &converted)
+    var problem: (any Error)?
+    do { try Self.convert(buffer.span, by: &converter, to: &lines) } catch { problem = error }
+    self.converter = converter
+    try output.writeAll(lines.span)
+    byteCount += lines.count
+    lines.removeAll()
+    swap(&lines, &converted)
+    if let problem { throw problem }
+  }
+
+  private static func convert(
+    _ events: Span<UInt8>, by converter: inout EventConverter, to lines: inout ByteBuffer
+  ) throws {
+    var start = 0
+    while let end = events.firstIndex(of: UInt8(ascii: "\n"), from: start) {
+      try converter.convert(events.extracting(start..<end), to: &lines)
+      start = end + 1
+    }
   }
 
   /// Hands out everything where nothing more comes for the moment, and notices a reader that is gone.
   ///
   /// Who waits for changes would not find out before the next one, and the sender not either.
-  mutating func rest() throws(SystemError) {
+  mutating func rest() throws {
     try flush()
     try output.checkReader()
   }
 
-  private mutating func flushIfFull() throws(SystemError) {
+  private mutating func flushIfFull() throws {
     if buffer.count >= Self.flushBytes { try flush() }
   }
 
   /// Writes an event that is rare.
-  mutating func write(
-    _ type: String, _ fill: (inout JSONWriter) -> Void
-  ) throws(SystemError) {
+  mutating func write(_ type: String, _ fill: (inout JSONWriter) -> Void) throws {
     var line = JSONWriter()
     line.object { line in
       line.field("type", type)
@@ -50,7 +85,7 @@ struct EventWriter: ~Copyable {
     try flushIfFull()
   }
 
-  mutating func write(_ relation: RelationFormat) throws(SystemError) {
+  mutating func write(_ relation: RelationFormat) throws {
     buffer.append(relation.event)
     try flushIfFull()
   }

@@ -38,7 +38,7 @@ struct FrameReader: ~Copyable {
   ///
   /// `whenIdle` is called before it waits, and now and then while it does.
   /// Throws a `FrameError` for bytes that are no frame, and for one that is cut off.
-  mutating func next(whenIdle: () throws(SystemError) -> Void) throws -> Bool {
+  mutating func next(whenIdle: () throws -> Void) throws -> Bool {
     while true {
       if try takeFrame() { return true }
       if isAtEnd {
@@ -52,7 +52,7 @@ struct FrameReader: ~Copyable {
     }
   }
 
-  private func wait(_ whenIdle: () throws(SystemError) -> Void) throws(SystemError) {
+  private func wait(_ whenIdle: () throws -> Void) throws {
     var milliseconds: Int32 = 0
     while try !input.waitReadable(milliseconds: milliseconds) {
       try whenIdle()

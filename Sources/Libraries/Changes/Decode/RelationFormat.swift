@@ -14,10 +14,19 @@ enum ReplicaIdentity: UInt8 {
 ///
 /// A class, because it is looked up for every row and never changes.
 final class RelationFormat: Sendable {
+  /// How values are written.
+  enum Values {
+    case json, quotedNumbers
+    /// As strings of PostgreSQL's own text, for another format to be made of.
+    case text
+  }
+
   struct Column: Sendable {
     let name: String
     let isKey: Bool
     let type: String
+    /// Whether the events have to tell that the type is a domain.
+    let isDomain: Bool
     /// The name as JSON, with its colon.
     let member: [UInt8]
     let encoder: ValueEncoder
@@ -36,7 +45,7 @@ final class RelationFormat: Sendable {
 
   /// Reads a message of type `R` from behind its type and transaction.
   init(
-    decoding cursor: inout ByteCursor, oid: UInt32, types: TypeNames, quoteNumbers: Bool
+    decoding cursor: inout ByteCursor, oid: UInt32, types: TypeNames, values: Values
   ) throws(DecodeError) {
     let namespace = String(utf8: try cursor.readText("a schema"))
     // The server leaves its own schema out.
@@ -49,7 +58,7 @@ final class RelationFormat: Sendable {
     let count = try cursor.read(UInt16.self, "the number of columns")
     var columns: [Column] = []
     for _ in 0..<count {
-      columns.append(try Self.column(&cursor, types, quoteNumbers: quoteNumbers))
+      columns.append(try Self.column(&cursor, types, values))
     }
     self.columns = columns
     insertHead = Self.head("insert", schema, name)
@@ -59,7 +68,7 @@ final class RelationFormat: Sendable {
   }
 
   private static func column(
-    _ cursor: inout ByteCursor, _ types: TypeNames, quoteNumbers: Bool
+    _ cursor: inout ByteCursor, _ types: TypeNames, _ values: Values
   ) throws(DecodeError) -> Column {
     let flags = try cursor.read(UInt8.self, "a column's flags")
     let name = String(utf8: try cursor.readText("a column's name"))
@@ -68,10 +77,12 @@ final class RelationFormat: Sendable {
     var member = ByteBuffer()
     JSONText.appendString(name, to: &member)
     member.append(UInt8(ascii: ":"))
+    let base = types.base(of: type)
     return Column(
       name: name, isKey: flags & 1 == 1, type: types.name(type, modifier: modifier) ?? "\(type)",
-      member: [UInt8](copying: member.span),
-      encoder: ValueEncoder(type: types.base(of: type), quoteNumbers: quoteNumbers))
+      isDomain: values == .text && base != type, member: [UInt8](copying: member.span),
+      encoder: values == .text
+        ? .plain : ValueEncoder(type: base, quoteNumbers: values == .quotedNumbers))
   }
 
   private static func head(_ kind: StaticString, _ schema: String, _ name: String) -> [UInt8] {
@@ -91,7 +102,7 @@ final class RelationFormat: Sendable {
   ) -> [UInt8] {
     var line = JSONWriter()
     line.relation(
-      schema, name, identity, columns.map { ($0.name, $0.type, $0.isKey) })
+      schema, name, identity, columns.map { ($0.name, $0.type, $0.isKey, $0.isDomain) })
     line.endLine()
     return [UInt8](copying: line.span)
   }

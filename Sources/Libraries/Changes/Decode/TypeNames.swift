@@ -23,6 +23,7 @@ struct TypeNames: Sendable {
       (1700, 1231, "numeric"), (1790, 2201, "refcursor"), (2202, 2207, "regprocedure"),
       (2203, 2208, "regoper"), (2204, 2209, "regoperator"), (2205, 2210, "regclass"),
       (2206, 2211, "regtype"), (2950, 2951, "uuid"), (2970, 2949, "txid_snapshot"),
+      (3220, 3221, "pg_lsn"),
       (3614, 3643, "tsvector"), (3615, 3645, "tsquery"), (3642, 3644, "gtsvector"),
       (3734, 3735, "regconfig"), (3769, 3770, "regdictionary"), (3802, 3807, "jsonb"),
       (3904, 3905, "int4range"), (3906, 3907, "numrange"), (3908, 3909, "tsrange"),
@@ -31,7 +32,7 @@ struct TypeNames: Sendable {
       (4191, 4192, "regcollation"), (4451, 6150, "int4multirange"),
       (4532, 6151, "nummultirange"), (4533, 6152, "tsmultirange"),
       (4534, 6153, "tstzmultirange"), (4535, 6155, "datemultirange"),
-      (4536, 6157, "int8multirange"), (5069, 271, "xid8"),
+      (4536, 6157, "int8multirange"), (5038, 5039, "pg_snapshot"), (5069, 271, "xid8"),
     ]
   }
 
@@ -79,19 +80,21 @@ struct TypeNames: Sendable {
   /// As `format_type` writes it; nil for a type that was not announced.
   func name(_ type: UInt32, modifier: Int32) -> String? {
     guard let name = names[type] else { return nil }
-    // Without a length these two mean a length of 1 to SQL.
-    if modifier < 0, name == "character" { return "bpchar" }
-    guard modifier >= 0 else { return name == "bit" ? "\"bit\"" : name }
     let isArray = name.hasSuffix("[]")
     let plain = isArray ? String(name.dropLast(2)) : name
     return Self.modified(plain, modifier) + (isArray ? "[]" : "")
   }
 
   private static func modified(_ name: String, _ modifier: Int32) -> String {
-    switch name {
+    guard modifier >= 0 else {
+      // Without a length these two mean a length of 1 to SQL.
+      return name == "character" ? "bpchar" : name == "bit" ? "\"bit\"" : name
+    }
+    return switch name {
     case "character varying", "character": "\(name)(\(modifier &- 4))"
     case "bit", "bit varying": "\(name)(\(modifier))"
     case "numeric": numeric(modifier &- 4)
+    case "interval": interval(modifier)
     case _ where name.hasPrefix("time"): precise(name, modifier)
     default: name
     }
@@ -101,6 +104,19 @@ struct TypeNames: Sendable {
   private static func numeric(_ bits: Int32) -> String {
     let scale = ((bits & 0x7FF) ^ 1024) &- 1024
     return "numeric(\((bits >> 16) & 0xFFFF),\(scale))"
+  }
+
+  /// The fields that it has in the upper half, all of them as 0x7FFF; digits of a second in the lower, all as 0xFFFF.
+  private static func interval(_ bits: Int32) -> String {
+    let names = [
+      (2, "year"), (1, "month"), (3, "day"), (10, "hour"), (11, "minute"), (12, "second"),
+    ]
+    let fields = names.filter { (bits >> 16) & 1 << Int32($0.0) != 0 }.map(\.1)
+    var text = "interval"
+    if let first = fields.first, let last = fields.last, fields.count < names.count {
+      text += first == last ? " \(first)" : " \(first) to \(last)"
+    }
+    return bits & 0xFFFF == 0xFFFF ? text : "\(text)(\(bits & 0xFFFF))"
   }
 
   /// `timestamp(3) with time zone`.

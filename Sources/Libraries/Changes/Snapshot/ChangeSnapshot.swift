@@ -112,10 +112,10 @@ public struct ChangeSnapshot {
 
 extension PublishedTable {
   /// As in the stream, a domain of JSON goes by the name of the type below.
-  fileprivate var announcedColumns: [(name: String, type: String, isKey: Bool)] {
+  fileprivate var announcedColumns: [(name: String, type: String, isKey: Bool, isDomain: Bool)] {
     columns.map { column in
       let type = column.isJSON && column.type != "json" ? "jsonb" : column.type
-      return (column.name, type, key.contains(column.name))
+      return (column.name, type, key.contains(column.name), false)
     }
   }
 }
