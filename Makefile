@@ -9,7 +9,7 @@ pages = $(wildcard man/man[157]/*)
 # The Swift runtime libraries that the tools are linked with; none where it is linked statically.
 runtime = $$(ldd $(tools:%=.build/release/%) | sed -n 's/.* => \(.*\/swift\/linux\/.*\) (.*/\1/p' | sort -u)
 
-.PHONY: help setup build test test-versions test-stores test-wal-crash test-cdc-crash test-sanitize demo bench man format lint install clean
+.PHONY: help setup build test test-versions test-stores test-wal-crash test-cdc-crash test-cdc-large test-sanitize demo bench man format lint install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -38,6 +38,9 @@ test-wal-crash: test-build ## kill server and receivers 20 times at random, and 
 
 test-cdc-crash: test-build ## kill the pipe of changes at random, 50 rounds, and compare all
 	SLUICE_CDC_CRASH_ROUNDS=50 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/cdc-crash.bats
+
+test-cdc-large: test-build ## carry one transaction of 5 million rows, and have a sink stand still for a minute
+	SLUICE_CDC_ROWS=5000000 SLUICE_CDC_STALL=60 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/cdc-large.bats
 
 test-sanitize: build ## run the unit tests under the address and the thread sanitizer
 	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --sanitize=address --scratch-path .build/address
