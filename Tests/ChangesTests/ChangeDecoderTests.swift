@@ -66,6 +66,17 @@ import Testing
     #expect(lines.suffix(3).count { $0.hasPrefix(#"{"type":"insert""#) } == 1)
   }
 
+  @Test func whatIsStreamedSaysWhereItWasFirst() throws {
+    let lines = try events([
+      SampleStream.begin, SampleStream.relation, SampleStream.commit, SampleStream.streamStart,
+      SampleStream.origin, SampleStream.streamed(SampleStream.insert, 800), SampleStream.streamStop,
+      SampleStream.streamCommit,
+    ])
+    #expect(lines.count == 6)
+    #expect(lines[3].hasSuffix(#","origin":"elsewhere","origin_lsn":"0/ABC"}"#))
+    #expect(lines[4].hasPrefix(#"{"type":"insert""#))
+  }
+
   @Test(arguments: SampleStream.all.indices)
   func everyPrefixOfAMessageIsRefused(index: Int) {
     let before = Array(SampleStream.all.prefix(index))
