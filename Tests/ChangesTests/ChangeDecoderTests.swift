@@ -77,6 +77,17 @@ import Testing
     #expect(lines[4].hasPrefix(#"{"type":"insert""#))
   }
 
+  /// Servers forget the begin of one that has changed nothing.
+  @Test func aPreparedTransactionHasABegin() throws {
+    let lines = try events([SampleStream.prepare])
+    #expect(
+      lines == [
+        #"{"type":"begin","xid":701,"lsn":"0/10","prepared_at":"2000-01-01T00:00:00.000000Z""#
+          + #","gid":"gid"}"#,
+        #"{"type":"prepare","xid":701,"gid":"gid","lsn":"0/10","end_lsn":"0/20"}"#,
+      ])
+  }
+
   @Test(arguments: SampleStream.all.indices)
   func everyPrefixOfAMessageIsRefused(index: Int) {
     let before = Array(SampleStream.all.prefix(index))
