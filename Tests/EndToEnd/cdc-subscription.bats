@@ -110,7 +110,8 @@ came_in_parts() { [[ $("$SUPPORT/frames" letters frames) == *S*E* ]] || fail "no
   [[ $stderr == *'"public"."t"'*'duplicate key'* && $stderr == *'(a)=(7)'* ]] || fail "$stderr"
   assert_equal "$(at_target 'select count(*) from t')" 1
   at_target 'delete from t'
-  catch_up
+  eventually 5 drop_slot "$slot"
+  copy
   assert_equal_sides
   at_target "create table later (a int)"
   at_source "create table later as select generate_series(1, 10) as a"
