@@ -61,6 +61,20 @@ import Testing
     }
   }
 
+  @Test func noDamageOfAnAcknowledgementIsATrap() throws {
+    for seed in 0..<UInt64(150) {
+      var (dice, line) = (Dice(state: seed), Array(#"{"type":"ack","lsn":"1A/2B"}"#.utf8) + [0x0A])
+      _ = dice.damage(&line)
+      let path = path()
+      defer { try? Directory.remove(file: path) }
+      try write(String(decoding: line, as: UTF8.self), to: path)
+      var follower = try AcknowledgementFollower(path)
+      do { _ = try follower.next() } catch {
+        #expect((error as? Failure)?.exitCode == .badInput, "\(error)")
+      }
+    }
+  }
+
   @Test func aSpoolGivesBackWhatWasPutInAcrossItsEnd() throws {
     let spool = try SpoolFile(in: "/tmp", bytes: 10)
     var position = 0

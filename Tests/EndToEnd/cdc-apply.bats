@@ -536,6 +536,37 @@ there'
   done
 }
 
+@test "damage is no crash: 65, or a value that differs" {
+  relation_t
+  transaction 'insert t "new":{"id":1,"note":"a","doc":null}' 'insert t "new":{"id":2,"note":"b","doc":{"k":[1]}}' 'insert t "new":{"id":3}'
+  transaction 'update t "old":{"id":1},"new":{"id":9,"note":"c"},"unchanged":["doc"]' 'delete t "old":{"id":2}'
+  event "{\"type\":\"message\",\"lsn\":\"$(position)\",\"prefix\":\"p\",\"content\":\"\",\"transactional\":false}"
+  transaction 'read t "new":{"id":5,"note":"a\u00e9\n","doc":"x"}'
+  begin
+  event "{\"type\":\"truncate\",\"lsn\":\"$(position)\",\"relations\":[{\"schema\":\"public\",\"table\":\"t\"}],\"cascade\":false,\"restart_identity\":false}"
+  commit
+  python3 - "$EVENTS" <<'PY'
+import random, subprocess, sys
+events = open(sys.argv[1], "rb").read()
+random.seed(11)
+codes = []
+for turn in range(30):
+    damaged = bytearray(events)
+    for _ in range(random.randint(1, 3)):
+        place = random.randrange(len(damaged))
+        if turn % 2:
+            damaged[place] = random.choice(b'"{}[],:0n\\\n\0\x80')
+        else:
+            del damaged[place:place + random.randint(1, 40)]
+    result = subprocess.run(["cdc-apply", "--source", str(turn), "--on-conflict", "upsert", "--batch-changes", "2"],
+                            input=bytes(damaged), capture_output=True, timeout=20)
+    assert result.returncode in (0, 65), (result.returncode, result.stderr, bytes(damaged))
+    assert (result.returncode == 65) == (b"error: " in result.stderr), result.stderr
+    codes.append(result.returncode)
+assert codes.count(65) > 5, codes
+PY
+}
+
 @test "a lost connection is a matter of later" {
   relation_t
   transaction 'insert t "new":{"id":1,"note":"a","doc":null}'

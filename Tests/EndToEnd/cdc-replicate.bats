@@ -3,42 +3,9 @@
 # shellcheck disable=SC2154  # run sets stderr
 
 load support
+load replicating
 
 setup_file() { start_postgres --own --setting max_prepared_transactions=10; }
-
-setup() {
-  cd "$BATS_TEST_TMPDIR" || return
-  export PGOPTIONS='-c client_min_messages=warning'
-  n=$((${BATS_TEST_NUMBER:-0}))
-  source=src_$n target=dst_$n slot=slot_$n
-  sql_in postgres "create database $source"
-  sql_in postgres "create database $target"
-}
-
-teardown() {
-  local slots
-  slots=$(sql_in postgres "select string_agg(pid::text, ' ') from pg_stat_activity where datname in ('$source', '$target')")
-  for pid in $slots; do sql_in postgres "select pg_terminate_backend($pid)" >/dev/null; done
-  for name in $(sql_in postgres "select slot_name from pg_replication_slots where database = '$source'"); do
-    eventually 5 drop_slot "$name"
-  done
-}
-
-drop_slot() { sql_in postgres "select pg_drop_replication_slot('$1')" >/dev/null 2>&1; }
-
-at_source() { sql_in "$source" "$1"; }
-at_target() { sql_in "$target" "$1"; }
-
-# both SQL: the same tables on both sides.
-both() { at_source "$1" && at_target "$1"; }
-
-catch_up() {
-  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --until now
-}
-
-assert_equal_sides() { cdc-diff --source "dbname=$source" --target "dbname=$target" --publication p >differences || fail "$(<differences)"; }
-
-snapshot() { cdc-snapshot --dbname "dbname=$source" --publication p "$@"; }
 
 # -- the snapshot
 
@@ -160,7 +127,8 @@ snapshot() { cdc-snapshot --dbname "dbname=$source" --publication p "$@"; }
   at_source "commit prepared 'one'"
   at_source "begin; insert into t values (9002, 'prepared'); prepare transaction 'two'"
   at_source "rollback prepared 'two'"
-  catch_up
+  # Up to a position nothing comes in parts, if not asked.
+  catch_up --receive-options '--streaming on'
   assert_equal_sides
   assert_equal "$(at_target 'select count(*) from t')" 3001
 }

@@ -6,6 +6,8 @@ public struct TextValues: ~Copyable {
   private let columns: [TargetColumn]
   private var literal = LiteralWriter()
 
+  init(_ columns: [TargetColumn]) { self.columns = columns }
+
   public init(of relation: Relation, on connection: borrowing Connection) throws {
     columns = try TargetColumn.list(of: relation, on: connection)
   }

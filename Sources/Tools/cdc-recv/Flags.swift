@@ -43,7 +43,7 @@ extension CdcRecv {
       .option("protocol", "1..4", "of pgoutput (the latest that the server has)") {
         $0.receiver.protocolVersion = try OptionValue.count($1, in: 1...4)
       },
-      .option("streaming", "HOW", "off, on, parallel (the most there is; --endpos: off)") {
+      .option("streaming", "HOW", "off, on, parallel (most; --endpos, --messages: off)") {
         $0.receiver.streaming = try OptionValue.word($1, ChangeReceiverOptions.Streaming.self)
       },
       .option("origin", "WHICH", "any, or none: what was not replicated there (any)") {

@@ -22,6 +22,7 @@ extension ChangeDecoder {
       let schema = String(utf8: try cursor.readText("a schema"))
       types.learn(oid, schema: schema, name: String(utf8: try cursor.readText("a type's name")))
     case UInt8(ascii: "T"): try truncate(position, &cursor)
+    case UInt8(ascii: "O"): try origin(&cursor)
     default: try logicalMessage(&cursor)
     }
     try cursor.expectEnd("a message")

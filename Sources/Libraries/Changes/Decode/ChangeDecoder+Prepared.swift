@@ -17,10 +17,12 @@ extension ChangeDecoder {
   mutating func prepare(_ cursor: inout ByteCursor) throws {
     _ = try cursor.read(UInt8.self, "flags")
     let (position, end) = try positions(&cursor)
-    _ = try cursor.read(Int64.self, "a time")
+    let time = try cursor.read(Int64.self, "a time")
     let xid = try cursor.read(UInt32.self, "a transaction")
     let gid = String(utf8: try cursor.readText("a gid"))
     try cursor.expectEnd("a prepare")
+    // Of one that has only locked rows, some servers send no begin.
+    if open == nil { pending = Begin(xid: xid, position: position, time: time, gid: gid) }
     try writePrepare(xid, gid, position, end)
   }
 

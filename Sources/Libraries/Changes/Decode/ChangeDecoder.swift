@@ -65,6 +65,10 @@ struct ChangeDecoder: ~Copyable {
       guard let piece else { return try change(kind, position, &cursor) }
       let xid = try cursor.read(UInt32.self, "a transaction")
       try spool.append(to: piece, xid, position.rawValue, kind, cursor.readRest())
+    case UInt8(ascii: "O"):
+      // Within a piece it belongs to all of the transaction, whose begin is written later.
+      guard let piece else { return try origin(&cursor) }
+      try spool.append(to: piece, piece, position.rawValue, kind, cursor.readRest())
     case UInt8(ascii: "S"): try beginPiece(&cursor)
     case UInt8(ascii: "E"):
       piece = nil
@@ -85,7 +89,6 @@ struct ChangeDecoder: ~Copyable {
     switch kind {
     case UInt8(ascii: "B"): try begin(&cursor)
     case UInt8(ascii: "C"): try commit(&cursor)
-    case UInt8(ascii: "O"): try origin(&cursor)
     case UInt8(ascii: "b"): try beginPrepare(&cursor)
     case UInt8(ascii: "P"): try prepare(&cursor)
     case UInt8(ascii: "K"): try commitPrepared(&cursor)
@@ -107,7 +110,7 @@ struct ChangeDecoder: ~Copyable {
     try cursor.expectEnd("a begin")
   }
 
-  private mutating func origin(_ cursor: inout ByteCursor) throws {
+  mutating func origin(_ cursor: inout ByteCursor) throws {
     let position = LSN(rawValue: try cursor.read(UInt64.self, "a position"))
     pending?.origin = (String(utf8: try cursor.readText("an origin")), position)
     try cursor.expectEnd("an origin")
@@ -122,7 +125,8 @@ struct ChangeDecoder: ~Copyable {
       if let gid = begin.gid { line.field("gid", gid) }
       if let origin = begin.origin {
         line.field("origin", origin.name)
-        line.field("origin_lsn", origin.position.description)
+        // Before a transaction has ended, the server does not know the position either.
+        if origin.position.isValid { line.field("origin_lsn", origin.position.description) }
       }
     }
   }

@@ -56,7 +56,7 @@ extension ChangeReceiver {
     var request = LogicalStream.Request()
     (request.slot, request.publications) = (options.slot, options.publications)
     request.protocolVersion = version
-    let streaming = options.streaming ?? Self.streaming(version, options.endPosition)
+    let streaming = options.streaming ?? Self.streaming(version, options)
     try Self.check(
       streaming == .off || version >= (streaming == .on ? 2 : 4),
       "streaming \"\(streaming.rawValue)\"", latest: version)
@@ -71,11 +71,12 @@ extension ChangeReceiver {
   }
 
   /// As much as the protocol has; but of a transaction that comes in parts nobody knows whether it
-  /// will commit before an end position.
+  /// will commit before an end position, and its messages do not say of which subtransaction they are:
+  /// those of one that is rolled back could not be told from the others.
   private static func streaming(
-    _ version: Int, _ end: LSN?
+    _ version: Int, _ options: ChangeReceiverOptions
   ) -> ChangeReceiverOptions.Streaming {
-    if version < 2 || end != nil { return .off }
+    if version < 2 || options.endPosition != nil || options.includesMessages { return .off }
     return version < 4 ? .on : .parallel
   }
 

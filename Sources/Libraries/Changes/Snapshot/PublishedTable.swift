@@ -50,27 +50,43 @@ struct PublishedTable: Sendable {
   ///
   /// Before 15 none has a filter or a list of columns.
   private static func query(_ version: Int) -> String {
-    let (columns, filter) =
+    let (columns, filter, isTorn) =
       version >= 150_000
       ? (
         "pg_catalog.to_json((pg_catalog.array_agg(to_jsonb(p.attnames)))[1])",
         """
         CASE WHEN pg_catalog.bool_and(p.rowfilter IS NOT NULL)
           THEN pg_catalog.string_agg(DISTINCT '(' || p.rowfilter || ')', ' OR ') END
-        """
-      ) : ("NULL", "NULL")
+        """, "pg_catalog.count(DISTINCT p.attnames::text) > 1"
+      ) : ("NULL", "NULL", "false")
     return """
       SELECT p.schemaname, p.tablename, \(filter), c.relreplident, c.relkind,
         pg_catalog.json_build_object('columns', \(columns), 'key',
           (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_index x
            JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey)
            WHERE x.indrelid = c.oid AND CASE c.relreplident
-             WHEN 'd' THEN x.indisprimary WHEN 'i' THEN x.indisreplident END))
+             WHEN 'd' THEN x.indisprimary WHEN 'i' THEN x.indisreplident END)),
+        \(isTorn)
       FROM pg_catalog.pg_publication_tables p
       JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname
       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
-      WHERE p.pubname = ANY ($1::text[])
+      WHERE p.pubname = ANY ($1::text[]) AND NOT (\(isBelowRoot(version)))
       GROUP BY p.schemaname, p.tablename, c.oid, c.relreplident, c.relkind ORDER BY 1, 2
+      """
+  }
+
+  /// A table above `c` that is published with all below it: the stream has these rows as that table's.
+  private static func isBelowRoot(_ version: Int) -> String {
+    guard version >= 130_000 else { return "false" }
+    return """
+      c.relispartition
+      AND EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubviaroot AND pubname = ANY ($1::text[]))
+      AND EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) a
+        JOIN pg_catalog.pg_class r ON r.oid = a.relid AND r.oid <> c.oid
+        JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
+        JOIN pg_catalog.pg_publication_tables q ON q.schemaname = s.nspname
+          AND q.tablename = r.relname AND q.pubname = ANY ($1::text[])
+        JOIN pg_catalog.pg_publication u ON u.pubname = q.pubname AND u.pubviaroot)
       """
   }
 
@@ -78,6 +94,12 @@ struct PublishedTable: Sendable {
     _ rows: borrowing Rows, _ row: Int, on connection: borrowing Connection
   ) throws {
     (schema, name) = (rows.text(row, 0), rows.text(row, 1))
+    guard !rows.boolean(row, 6) else {
+      throw Failure(
+        .configuration,
+        "the publications have different columns of \(Quoting.qualified(schema, name))",
+        hint: "The server sends such a table to nobody: give it the same list in each of them.")
+    }
     let relation = try Relation(schema: schema, name: name, on: connection)
     let lists = try Record(parsing: rows.text(row, 5))
     let published = lists["columns"]?.array?.compactMap(\.string)
