@@ -205,3 +205,29 @@ copied() { copy 0 -j 2 >/dev/null 2>&1; }
   run --separate-stderr cdc-snapshot --publication p --slot s --create-slot --two-phase --resume state --acks -
   assert_status 64
 }
+
+@test "replicate --resume goes on with a copy that was interrupted, and then with the stream" {
+  both "$table"
+  at_source "$rows; create publication p for table t"
+  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --resume --until now --no-loop >/dev/null 2>&1 3>&- 8>&- &
+  local pid=$!
+  eventually 10 something_arrived
+  kill_applier
+  wait "$pid" || true
+  at_source "update t set n = n + 1, id = -id where id % 3 = 0; delete from t where id % 5 = 0"
+  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --resume --until now
+  at_source "update t set n = n + 1 where id % 2 = 0"
+  replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --resume --until now
+  assert_equal_sides
+  assert_equal "$(jq -s 'map(select(.type == "run")) | length' "sluice-$slot.copy")" 2
+}
+
+# The one that is at work here.
+kill_applier() {
+  local process
+  for process in $(pgrep -x cdc-apply); do
+    if [[ /proc/$process/cwd -ef . ]]; then kill -9 "$process"; fi
+  done
+}
+
+something_arrived() { [[ -e sluice-$slot.copy ]] && grep -q '"type":"ack"' "sluice-$slot.copy"; }
