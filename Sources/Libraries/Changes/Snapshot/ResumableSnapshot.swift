@@ -31,19 +31,26 @@ struct ResumableSnapshot {
     let sender = try ReplicationConnection(
       toDatabase: options.connection, applicationName: tool, isPatient: true)
     var journal = try openJournal(sender)
+    guard !journal.progress.isWhole else {
+      tellThatItIsThere()
+      return log.done(inBytes: 0, outBytes: 0)
+    }
+    let xmax = try beginRun(&journal, sender, first)
+    let tables = try PublishedTable.list(of: options.publications, on: first)
+    let leaves = try noteLeaves(of: tables, &journal, on: first)
+    let parts = try SnapshotParts(
+      to: output, log, journal, AcknowledgementFollower(options.acknowledgements ?? "-"))
     do {
-      if journal.progress.isWhole { throw SnapshotIsThere() }
-      let xmax = try beginRun(&journal, sender, first)
-      let tables = try PublishedTable.list(of: options.publications, on: first)
-      let leaves = try noteLeaves(of: tables, &journal, on: first)
-      let parts = try SnapshotParts(
-        to: output, log, journal, AcknowledgementFollower(options.acknowledgements ?? "-"))
       try parts.takeAcknowledgements()
       try read(tables, leaves, parts, xmax: xmax, on: first)
     } catch is SnapshotIsThere {
-      Message(tool: tool).info("the target has the snapshot already: nothing more is read")
-      log.done(inBytes: 0, outBytes: 0)
+      tellThatItIsThere()
+      parts.done()
     }
+  }
+
+  private func tellThatItIsThere() {
+    Message(tool: tool).info("the target has the snapshot already: nothing more is read")
   }
 
   /// Of two that went on with one snapshot each would know of its own half only.

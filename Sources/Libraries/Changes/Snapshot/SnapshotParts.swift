@@ -53,8 +53,6 @@ final class SnapshotParts: @unchecked Sendable {
 
   var known: SnapshotProgress { journal.progress }
 
-  func note(_ record: Record) throws { try journal.append(record) }
-
   // -- lines
 
   func write(_ lines: borrowing ByteBuffer, rows: Int) throws {
@@ -79,6 +77,7 @@ final class SnapshotParts: @unchecked Sendable {
     }
     line.endLine()
     try output.writeAll(line.span)
+    bytes += line.count
     bytesInPart = line.count
   }
 
@@ -160,7 +159,10 @@ final class SnapshotParts: @unchecked Sendable {
         try journal.append(record)
       }
     }
-    if known.isWhole, !isLast { throw SnapshotIsThere() }
+    guard known.isWhole, !isLast else { return }
+    // Half a part would be an error to whoever reads it.
+    try cut()
+    throw SnapshotIsThere()
   }
 
   private func note(acknowledged part: LSN) throws {
@@ -179,8 +181,11 @@ final class SnapshotParts: @unchecked Sendable {
       try output.checkReader()
       if !acks.waits(milliseconds: 100) { try Clock.sleep(milliseconds: 20) }
     }
-    log.done(inBytes: 0, outBytes: bytes, rows: self.rows)
+    done()
   }
+
+  /// Tells the job log that all was written.
+  func done() { log.done(inBytes: 0, outBytes: bytes, rows: rows) }
 }
 
 /// The target has all of it already: an acknowledgement said so before anything else could.
