@@ -188,6 +188,17 @@ SQL
 
 copied() { copy 0 -j 2 >/dev/null 2>&1; }
 
+@test "an applier that is gone at the end is noticed, through whoever stands between" {
+  both "create table t (id int primary key)"
+  at_source "insert into t values (1); create publication p for table t"
+  run timeout 20 bash -c "cdc-snapshot --dbname dbname=$source --publication p --slot $slot --create-slot --resume state --acks acks 8>&- |
+    tee sent | timeout 1 cat >/dev/null; exit \"\${PIPESTATUS[0]}\""
+  assert_status 141
+  # Nothing was noted as arrived, and it goes on.
+  copy 0
+  assert_equal_sides
+}
+
 @test "another target, another slot, a slot that is gone, a state of something else: 78; wrong usage: 64" {
   both "$table"
   at_source "$rows; create publication p for table t"

@@ -175,13 +175,34 @@ final class SnapshotParts: @unchecked Sendable {
   /// Ends the last part, and waits until all of it is acknowledged.
   func finish() throws {
     try end(part: nil)
+    var lastWord = Clock.monotonic()
     while !known.isWhole {
       try takeAcknowledgements()
       try StopSignal.check()
       try output.checkReader()
       if !acks.waits(milliseconds: 100) { try Clock.sleep(milliseconds: 20) }
+      guard Clock.monotonic() - lastWord >= Self.silenceNanoseconds else { continue }
+      try saySomething()
+      lastWord = Clock.monotonic()
     }
     done()
+  }
+
+  private static var silenceNanoseconds: Int64 { 1_000_000_000 }
+
+  /// Whoever stands between us and an applier that is gone finds out when it has something to pass on.
+  private func saySomething() throws {
+    var line = JSONWriter()
+    line.object { line in
+      line.field("type", "message")
+      line.field("lsn", facts.position.description)
+      line.field("prefix", "cdc-snapshot")
+      line.field("content", "waiting to be acknowledged")
+      line.field("transactional", false)
+    }
+    line.endLine()
+    try output.writeAll(line.span)
+    bytes += line.count
   }
 
   /// Tells the job log that all was written.
