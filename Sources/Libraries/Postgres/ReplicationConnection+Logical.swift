@@ -56,6 +56,8 @@ extension ReplicationConnection {
     public var isTwoPhase = false
     /// To be carried over to standbys.
     public var isFailover = false
+    /// Goes with the connection.
+    public var isTemporary = false
     public init() {}
   }
 
@@ -103,7 +105,8 @@ extension ReplicationConnection {
     if options.isFailover { words.append("FAILOVER") }
     let list = words.joined(separator: ", ")
     let rows = try rows(
-      "CREATE_REPLICATION_SLOT \(Quoting.identifier(name)) LOGICAL pgoutput "
+      "CREATE_REPLICATION_SLOT \(Quoting.identifier(name)) "
+        + "\(options.isTemporary ? "TEMPORARY " : "")LOGICAL pgoutput "
         + (isModern ? "(\(list))" : list))
     guard let position = LSN(rows.text(0, 1)) else {
       throw PostgresError(message: "the answer to CREATE_REPLICATION_SLOT makes no sense")

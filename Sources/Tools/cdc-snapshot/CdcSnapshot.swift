@@ -41,6 +41,14 @@ enum CdcSnapshot: Tool {
         (options, text) throws(UsageError) in
         options.snapshot.jobs = try OptionValue.count(text, in: 1...64)
       },
+      .option("resume", "STATE", "send it in parts; go on where the file STATE says") {
+        (options, text) throws(UsageError) in
+        guard !text.isEmpty else { throw UsageError("a name may not be empty") }
+        options.snapshot.state = text
+      },
+      .option("acks", "PATH", "acknowledgements of parts: a FIFO, a file, or -") {
+        $0.snapshot.acknowledgements = $1
+      },
       .toggle("quote-numbers", "make every number a string") { $0.snapshot.quoteNumbers = true },
     ] + Flag.connection
   }
@@ -53,9 +61,23 @@ enum CdcSnapshot: Tool {
     guard options.createsSlot == (options.snapshot.slot != nil) else {
       throw UsageError("--create-slot and --slot go together: only a new slot has a snapshot")
     }
+    try check(options.snapshot)
     let log = JobLog(tool: name)
     log.start()
     try ChangeSnapshot(options.snapshot, tool: name).run(to: .standardOutput, log: log)
     return .success
+  }
+
+  private static func check(_ options: SnapshotOptions) throws(UsageError) {
+    guard (options.state == nil) == (options.acknowledgements == nil) else {
+      throw UsageError("--resume and --acks go together: what is acknowledged is not read again")
+    }
+    guard options.state != nil else { return }
+    guard options.slot != nil else {
+      throw UsageError("--resume needs a slot: --create-slot --slot=NAME")
+    }
+    guard !options.isTwoPhase else {
+      throw UsageError("--resume does not go with --two-phase")
+    }
   }
 }

@@ -93,6 +93,23 @@ struct AppliedPosition {
     _ = try connection.query("DELETE FROM sluice.progress WHERE source = $1", [prepared])
   }
 
+  /// The last part that was applied of a snapshot, by the name under which that is kept; 0/0 when none was.
+  func part(of name: String, on connection: borrowing Connection) throws -> LSN {
+    if origin != nil { try Self.makeTable(on: connection) }
+    let rows = try connection.query("SELECT lsn FROM sluice.progress WHERE source = $1", [name])
+    guard rows.count == 1 else { return .invalid }
+    return rows.string(0, 0).flatMap { LSN($0) } ?? .invalid
+  }
+
+  /// Has the open transaction say that a snapshot is applied up to `part`.
+  func write(part: LSN, of name: String, on connection: borrowing Connection) throws {
+    try set(name, part, on: connection)
+  }
+
+  func forgetParts(of name: String, on connection: borrowing Connection) throws {
+    _ = try connection.query("DELETE FROM sluice.progress WHERE source = $1", [name])
+  }
+
   /// Has the open transaction say that all up to `position` is applied.
   func write(_ position: LSN, committedAt: String?, on connection: borrowing Connection) throws {
     guard origin == nil else {
@@ -101,10 +118,14 @@ struct AppliedPosition {
         [position.description, committedAt])
       return
     }
+    try set(source, position, on: connection)
+  }
+
+  private func set(_ name: String, _ position: LSN, on connection: borrowing Connection) throws {
     _ = try connection.query(
       """
       INSERT INTO sluice.progress (source, lsn, updated_at) VALUES ($1, $2, now())
       ON CONFLICT (source) DO UPDATE SET lsn = excluded.lsn, updated_at = excluded.updated_at
-      """, [source, position.description])
+      """, [name, position.description])
   }
 }

@@ -26,6 +26,7 @@ extension ChangeApplication {
       let event = try event(sent)
       do {
         switch event.kind {
+        case .begin: try sink.write(again: !event.again.isEmpty)
         case .relation: try sink.learn(lines, sent, holds: false)
         case .insert, .update, .delete, .truncate, .read:
           if sink.isCareful, sink.parked != nil {
@@ -70,19 +71,25 @@ extension ChangeApplication {
     return refusal.error.exitCode == .badInput && !sink.isCareful
   }
 
-  var isUnsettled: Bool { reached != committed || owesAck }
+  var isUnsettled: Bool { hasUncommitted || owesAck }
+
+  private var hasUncommitted: Bool { reached != committed || copy?.isUncommitted ?? false }
 
   /// Commits the transactions of the batch, and acknowledges them.
   mutating func settle() throws {
     guard isUnsettled else { return }
-    if reached != committed {
+    if hasUncommitted {
       try flush()
       try sink.begin()
       try sink.parked?.write(reached)
-      try applied.write(reached, committedAt: committedAt, on: sink.connection)
+      try noteCopy()
+      if reached != committed {
+        try applied.write(reached, committedAt: committedAt, on: sink.connection)
+      }
       try sink.connection.commit()
       try sink.ended()
       (committed, batchEnded) = (reached, Clock.monotonic())
+      copyIsCommitted()
       changesApplied += changes
       (changes, keptChanges) = (0, 0)
       dropSent()
@@ -99,7 +106,7 @@ extension ChangeApplication {
 
   mutating func acknowledge() throws {
     owesAck = false
-    try acks.write(Acknowledgement(committed).record)
+    try acks.write(Acknowledgement(committed, part: copy?.committed).record)
     try acks.flush()
   }
 }

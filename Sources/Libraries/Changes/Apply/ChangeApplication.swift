@@ -23,6 +23,8 @@ public struct ChangeApplication: ~Copyable {
   var committedAt: String?
   /// Transactions were skipped, which are to be acknowledged once more.
   var owesAck = false
+  /// The snapshot of which parts come; nil while none does.
+  var copy: CopyProgress?
   /// The line that began the source's open transaction; nil while there is none.
   var open: Int?
   /// Lines in front that were sent, or wait in the sink.
@@ -225,8 +227,9 @@ public struct ChangeApplication: ~Copyable {
     guard let end = EventLine.position(lines[lines.count - 1], last.endLSN) else {
       throw Failure(.badInput, "line \(lines.number(lines.count - 1)): \(kind) lacks end_lsn")
     }
-    if mode == .skipped || end <= reached {
-      if mode == .held, String(utf8: lines[0]).holds(#""snapshot":true"#) {
+    let part = try snapshotPart(last)
+    if try mode == .skipped || end <= reached || isApplied(part) {
+      if mode == .held, part == nil, String(utf8: lines[0]).holds(#""snapshot":true"#) {
         sink.message.warning(
           "a snapshot of \(end) was passed over: \(reached) is applied already for this source")
       }
@@ -238,7 +241,8 @@ public struct ChangeApplication: ~Copyable {
     try send(upTo: lines.count)
     committedAt = EventLine.plain(lines[lines.count - 1], last.committedAt)
     let isDue = mode == .streamed || isBatchFull
-    (reached, open, mode) = (end, nil, .held)
+    (open, mode) = (nil, .held)
+    if let number = part?.number { copy?.reached = number } else { reached = end }
     if isDue { try settle() }
   }
 

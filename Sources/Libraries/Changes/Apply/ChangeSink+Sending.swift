@@ -33,7 +33,7 @@ extension ChangeSink {
   private static var arrayBytes: Int { 128 << 10 }
 
   private func isCopied(_ run: PendingRun) -> Bool {
-    run.kind == .insert && options.onConflict == .error && !isCareful
+    run.kind == .insert && conflict == .error && !isCareful
   }
 
   private mutating func send(_ table: TableChanges) throws {
@@ -76,7 +76,7 @@ extension ChangeSink {
     guard let flight = inFlight else { return }
     inFlight = nil
     let done = try flight.refusable { try connection.collect(isCopy: flight.copied != nil) }
-    if flight.kind != .insert { misses.add(max(0, flight.rows - done), flight.table) }
+    if flight.kind != .insert, !writesAgain { misses.add(max(0, flight.rows - done), flight.table) }
   }
 
   /// With fewer rows a prepared INSERT is quicker than COPY, which takes two round trips.
@@ -87,7 +87,7 @@ extension ChangeSink {
   ) throws -> String {
     let name = session.nextName()
     try flight.refusable {
-      try connection.prepare(name, table.statement(run, options.onConflict))
+      try connection.prepare(name, table.statement(run, conflict))
     }
     run.prepared = name
     return name

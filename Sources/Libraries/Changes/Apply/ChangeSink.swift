@@ -27,6 +27,8 @@ struct ChangeSink: ~Copyable {
   var lastRun: (table: TableChanges, run: PendingRun)?
   /// The statement that the server is at work on.
   var inFlight: Flight?
+  /// Rows may be there already: they replace what is, and deletes may find nothing.
+  private(set) var writesAgain = false
   /// Each change is a statement of its own.
   var isCareful = false
   var keepsOrder: Bool
@@ -60,6 +62,18 @@ struct ChangeSink: ~Copyable {
     RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin;
     SET plan_cache_mode = force_custom_plan
     """
+  }
+
+  /// What is done about a row that is there.
+  var conflict: ConflictAction { writesAgain ? .upsert : options.onConflict }
+
+  /// Begins to write rows that may be there already, or ends that.
+  mutating func write(again: Bool) throws {
+    guard again != writesAgain else { return }
+    try flush()
+    writesAgain = again
+    // Their statements were made for the other way.
+    forgetTables()
   }
 
   // -- relations

@@ -21,6 +21,10 @@ struct EventLine {
   private(set) var endLSN = 0..<0
   private(set) var xid = 0..<0
   private(set) var committedAt = 0..<0
+  /// Of a begin: its rows may be there already, and replace what is.
+  private(set) var again = 0..<0
+  /// Of a commit: the snapshot that it is a part of.
+  private(set) var copy = 0..<0
 
   /// Reads the members; `kind` must be that of the line.
   init(_ line: Span<UInt8>) throws(JSONError) {
@@ -48,7 +52,8 @@ struct EventLine {
       if name.equals("old") { old = value }
       if name.equals("lsn") { lsn = value }
       if name.equals("xid") { xid = value }
-    case 5: if name.equals("table") { table = value }
+    case 4: if name.equals("copy") { copy = value }
+    case 5: if name.equals("table") { table = value } else if name.equals("again") { again = value }
     case 6: if name.equals("schema") { schema = value }
     case 7: if name.equals("end_lsn") { endLSN = value }
     case 12: if name.equals("committed_at") { committedAt = value }

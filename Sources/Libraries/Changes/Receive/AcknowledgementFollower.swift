@@ -49,12 +49,19 @@ struct AcknowledgementFollower: ~Copyable {
   /// Throws a `Failure` (65) for a line that is no acknowledgement.
   mutating func next() throws -> LSN? {
     var last: LSN?
+    try take { last = max(last ?? $0.position, $0.position) }
+    return last
+  }
+
+  /// Hands out all that was acknowledged since the last call.
+  mutating func take(_ body: (Acknowledgement) throws -> Void) throws {
     while let bytes = try read() {
       rest += bytes
       var start = 0
       while let end = rest.span.firstIndex(of: UInt8(ascii: "\n"), from: start) {
-        let position = try Self.position(in: rest.span.extracting(start..<end))
-        if let position { last = max(last ?? position, position) }
+        if let found = try Self.acknowledgement(in: rest.span.extracting(start..<end)) {
+          try body(found)
+        }
         start = end + 1
       }
       rest.removeSubrange(..<start)
@@ -64,13 +71,12 @@ struct AcknowledgementFollower: ~Copyable {
           detail: "a line is longer than \(Self.maxLineBytes) bytes")
       }
     }
-    return last
   }
 
   /// Nil for an empty line.
-  private static func position(in line: Span<UInt8>) throws -> LSN? {
+  private static func acknowledgement(in line: Span<UInt8>) throws -> Acknowledgement? {
     if line.isEmpty { return nil }
-    do { return try Acknowledgement(Record(parsing: line)).position } catch let error as JSONError {
+    do { return try Acknowledgement(Record(parsing: line)) } catch let error as JSONError {
       throw Failure(.badInput, "malformed acknowledgement", detail: "\(error)")
     }
   }

@@ -18,6 +18,10 @@ public struct ChangeSnapshot {
 
   /// Throws a `Failure` (78) for a publication or a server that does not allow it.
   public func run(to output: Descriptor, log: JobLog) throws {
+    if let state = options.state, let slot = options.slot {
+      return try ResumableSnapshot(options, slot: slot, state: state, tool: tool)
+        .run(to: output, log: log)
+    }
     let first = try Connection(options.connection, applicationName: tool)
     // A publication must be there before the slot: the slot's stream asks for it as of each change.
     _ = try PublishedTable.list(of: options.publications, on: first)
@@ -90,10 +94,7 @@ public struct ChangeSnapshot {
       line.field("snapshot", true)
     }
     lines.endLine()
-    for table in tables {
-      lines.relation(table.schema, table.name, table.identity, table.announcedColumns)
-      lines.endLine()
-    }
+    lines.relations(tables)
     return ByteBuffer(lines.span)
   }
 
@@ -107,6 +108,16 @@ public struct ChangeSnapshot {
     }
     lines.endLine()
     return ByteBuffer(lines.span)
+  }
+}
+
+extension JSONWriter {
+  /// Writes the events that tell of the tables.
+  mutating func relations(_ tables: [PublishedTable]) {
+    for table in tables {
+      relation(table.schema, table.name, table.identity, table.announcedColumns)
+      endLine()
+    }
   }
 }
 

@@ -128,14 +128,23 @@ struct PublishedTable: Sendable {
     }
   }
 
-  /// How the rows of one leaf are read.
-  func extraction(of leaf: Relation, quoteNumbers: Bool) -> Extraction {
+  /// True where its updates and deletes name a key, by which a target can have each row once.
+  var isKeyed: Bool {
+    (identity == .default || identity == .index) && !key.isEmpty
+      && leaves.allSatisfy { $0.kind == "r" }
+  }
+
+  /// How the rows of one leaf are read; those that meet `condition` too, where there is one.
+  func extraction(
+    of leaf: Relation, quoteNumbers: Bool, condition: String? = nil
+  ) -> Extraction {
     // A partition may have its columns in another order, or computed otherwise, but not by other names.
     let columns = leaf.columns.filter { column in
       self.columns.contains { $0.name == column.name }
     }
     var plan = ExtractPlan(textOf: leaf, columns: columns)
-    plan.filter = filter
+    let conditions = [filter.map { "(\($0)\n)" }, condition].compactMap { $0 }
+    plan.filter = conditions.isEmpty ? nil : conditions.joined(separator: " AND ")
     var head = ByteBuffer()
     head.append(#"{"type":"read","schema":"#)
     JSONText.appendString(schema, to: &head)

@@ -11,6 +11,10 @@ public struct SnapshotOptions: Sendable {
   /// With the slot: prepared transactions are sent when they are prepared.
   public var isTwoPhase = false
   public var isFailover = false
+  /// The file of a snapshot that can be resumed; nil for one that cannot.
+  public var state: String?
+  /// Where acknowledgements of its parts come from: a FIFO, a file that grows, or `-`.
+  public var acknowledgements: String?
   public var connection = ConnectionOptions()
 
   public init() {}

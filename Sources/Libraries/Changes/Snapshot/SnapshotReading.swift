@@ -12,10 +12,18 @@ struct SnapshotReading: Sendable {
   /// 16 MiB of an ordinary table.
   private static var pagesPerRange: Int { 2048 }
 
-  private struct Range: Sendable {
+  struct Range: Sendable {
     let extraction: Extraction
     /// Nil where a table has no pages of its own.
     let pages: PageRange?
+    /// What it is in a snapshot that can be resumed.
+    var place: SnapshotProgress.Place?
+  }
+
+  /// What is told of a range: its first rows come next, or all of them were written.
+  enum Event {
+    case began
+    case ended
   }
 
   private struct Turns {
@@ -49,16 +57,21 @@ struct SnapshotReading: Sendable {
     self.ranges = ranges
   }
 
+  init(_ ranges: [Range]) { self.ranges = ranges }
+
   /// Returns the number of rows; `write` is called by one thread at a time, with whole lines.
+  ///
+  /// So is `tell`, with what is to be known of a range that has a place.
   func run(
     jobs: Int, connect: @escaping @Sendable () throws -> Connection,
+    tell: @escaping @Sendable (Range, Event) throws -> Void = { _, _ in },
     _ write: @escaping @Sendable (borrowing ByteBuffer, _ rows: Int) throws -> Void
   ) throws -> Int {
     var group = ThreadGroup()
     do {
       for _ in 0..<min(jobs, ranges.count) {
         try group.start {
-          do { try work(connect, write) } catch { fail(error) }
+          do { try work(connect, tell, write) } catch { fail(error) }
         }
       }
     } catch {
@@ -75,17 +88,25 @@ struct SnapshotReading: Sendable {
   }
 
   private func work(
-    _ connect: () throws -> Connection,
+    _ connect: () throws -> Connection, _ tell: (Range, Event) throws -> Void,
     _ write: (borrowing ByteBuffer, _ rows: Int) throws -> Void
   ) throws {
     let connection = try connect()
     while let range = takeRange() {
-      _ = try range.extraction.run(on: connection, range: range.pages) { batch, rows in
+      var hasBegun = false
+      let rows = try range.extraction.run(on: connection, range: range.pages) { batch, rows in
         try StopSignal.check()
         try turns.update { turns in
           if let failure = turns.failure { throw failure }
+          if !hasBegun { try tell(range, .began) }
+          hasBegun = true
           try write(batch, turns.rows + rows)
         }
+      }
+      try turns.update { turns in
+        if let failure = turns.failure { throw failure }
+        turns.rows += rows
+        try tell(range, .ended)
       }
     }
   }
