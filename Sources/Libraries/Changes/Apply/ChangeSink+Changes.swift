@@ -25,18 +25,22 @@ extension ChangeSink {
     let table = try table(event, line)
     try located(table) { () throws(RowProblem) in try table.readNew(line, event.new) }
     if try follows(table, line, hasNew: true, hasOld: false) { return }
-    try turn(to: table, .insert, table.new.present, [])
-    if table.insertRun(table.new.present) == nil { try flush(table) }
-    if case .key(let key) = table.target.match, let hash = table.new.hash(key),
-      !table.noteInsert(hash)
-    {
+    if mindsOrder { try turn(to: table, .insert, table.new.present, []) }
+    let run = try insertRun(table)
+    if !table.noteInsert() {
       try flush(table)
-      _ = table.noteInsert(hash)
+      _ = table.noteInsert()
     }
-    guard let run = table.insertRun(table.new.present) else { return }
-    table.new.append(run.columns, to: &run.rows)
+    table.appendNew(to: run)
     mark(table, run)
     try flush(table, ifFull: run)
+  }
+
+  /// The run for the table's new row, others sent before where they must.
+  private mutating func insertRun(_ table: TableChanges) throws -> PendingRun {
+    if let run = table.insertRun() { return run }
+    try flush(table)
+    return table.newInsertRun()
   }
 
   private mutating func update(_ event: EventLine, _ line: Span<UInt8>) throws {
@@ -145,7 +149,7 @@ extension ChangeSink {
   private mutating func turn(
     to table: TableChanges, _ kind: PendingRun.Kind, _ match: [Int], _ written: [Int]
   ) throws {
-    guard keepsOrder || isCareful, let last = lastRun else { return }
+    guard mindsOrder, let last = lastRun else { return }
     let isSame =
       last.table === table && last.run.kind == kind
       && last.run.columns.elementsEqual([match, written].joined())
@@ -153,7 +157,7 @@ extension ChangeSink {
   }
 
   private mutating func mark(_ table: TableChanges, _ run: PendingRun) {
-    lastRun = (table, run)
+    if mindsOrder { lastRun = (table, run) }
     guard !table.isDirty else { return }
     table.isDirty = true
     dirty.append(table)

@@ -15,7 +15,7 @@ extension ChangeSink {
   }
 
   mutating func flush(_ table: TableChanges) throws {
-    if keepsOrder || isCareful { return try flush() }
+    if mindsOrder { return try flush() }
     try send(table)
     dirty.removeAll { $0 === table }
   }

@@ -32,6 +32,8 @@ struct ChangeSink: ~Copyable {
   /// Each change is a statement of its own.
   var isCareful = false
   var keepsOrder: Bool
+  /// Changes are sent in the order in which they came.
+  var mindsOrder: Bool { keepsOrder || isCareful }
   var misses = MissCount()
   /// Where changes go that the target refuses; nil where there is no such place.
   var parked: ParkedChanges?

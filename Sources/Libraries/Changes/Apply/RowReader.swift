@@ -126,6 +126,8 @@ struct RowReader: ~Copyable {
 
   func has(_ column: Int) -> Bool { starts[column] >= 0 }
 
+  func hasColumns(_ columns: [Int]) -> Bool { present == columns }
+
   /// The value of a column that is present, its length before it.
   @_lifetime(borrow self)
   private borrowing func stored(_ column: Int) -> Span<UInt8> {

@@ -92,14 +92,20 @@ final class TableChanges {
 
   // -- runs
 
-  /// The run for rows with these columns; nil when another one has to be sent before.
-  func insertRun(_ columns: [Int]) -> PendingRun? {
-    if let inserts, inserts.columns == columns { return inserts }
-    guard inserts?.rows.count ?? 0 == 0 else { return nil }
-    let run = PendingRun(.insert, match: [], written: columns)
+  /// The run for the new row; nil when there is none, or one of rows with other columns.
+  func insertRun() -> PendingRun? {
+    guard let inserts, new.hasColumns(inserts.columns) else { return nil }
+    return inserts
+  }
+
+  /// Makes the run for the new row; the one before must have been sent.
+  func newInsertRun() -> PendingRun {
+    let run = PendingRun(.insert, match: [], written: new.present)
     inserts = run
     return run
   }
+
+  func appendNew(to run: PendingRun) { new.append(run.columns, to: &run.rows) }
 
   func deleteRun(_ match: [Int]) -> PendingRun {
     if let deletes, deletes.columns == match { return deletes }
@@ -130,10 +136,11 @@ final class TableChanges {
 
   // -- keys
 
-  /// Notes an insert; false when its key waits to be changed.
-  func noteInsert(_ key: UInt64) -> Bool {
-    guard !touched.contains(key) else { return false }
-    inserted.insert(key)
+  /// Notes the insert of the new row; false when its key waits to be changed.
+  func noteInsert() -> Bool {
+    guard case .key(let key) = target.match, let hash = new.hash(key) else { return true }
+    guard !touched.contains(hash) else { return false }
+    inserted.insert(hash)
     return true
   }
 

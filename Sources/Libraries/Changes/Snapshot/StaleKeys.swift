@@ -73,7 +73,7 @@ struct StaleKeys: ~Copyable {
     case UInt8(ascii: "R"):
       let oid = try cursor.read(UInt32.self, "a table")
       relations[oid] = try RelationFormat(
-        decoding: &cursor, oid: oid, types: types, quoteNumbers: false)
+        decoding: &cursor, oid: oid, types: types, values: .json)
     case UInt8(ascii: "Y"):
       let oid = try cursor.read(UInt32.self, "a type")
       let schema = String(utf8: try cursor.readText("a schema"))
