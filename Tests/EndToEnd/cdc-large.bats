@@ -1,6 +1,7 @@
 # One transaction of many rows, and a sink that stands still: memory stays bounded, and the server is answered in time.
 # SLUICE_CDC_ROWS says how many rows (200000), SLUICE_CDC_STALL for how many seconds (7).
 
+# shellcheck disable=SC2016,SC2094,SC2154  # eval expands; a FIFO is read and written; bats sets stderr
 load support
 
 setup_file() {

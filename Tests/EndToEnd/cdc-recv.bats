@@ -669,3 +669,37 @@ while block := sys.stdin.buffer.read(500000): sys.stdout.buffer.write(block); ti
   done
   "$SUPPORT/postgres" remove "$SCRATCH/postgres-replica"
 }
+
+# carry DIRECTORY: what there is up to now, to a sink that acknowledges it, the events' keys in DIRECTORY/seen.
+carry() {
+  mkdir -p "$1" && { [[ -p $1/acks ]] || mkfifo "$1/acks"; }
+  bash -o pipefail -c 'timeout 60 cdc-recv --slot s --publication p --acks "$1/acks" --state "$2/state" --endpos "$3" |
+    "$SUPPORT/frames" sink "$1/seen" "$1/acks"' - "$1" "$WORK" "$(position)"
+}
+
+@test "a slot that fails over: it goes on at the server that was promoted" {
+  [[ ${SLUICE_PG_VERSION:-15} -ge 17 ]] || skip "such slots came with 17"
+  local primary=$SCRATCH/postgres-own standby=$SCRATCH/postgres-standby exports
+  cdc-recv --slot s --create-slot --failover >/dev/null
+  sql "select pg_create_physical_replication_slot('standby', true)" >/dev/null
+  "$SUPPORT/postgres" run "$primary" pg_basebackup -D "$PGHOST/backup" -h "$PGHOST" -p "$PGPORT" -U postgres -c fast -X stream
+  exports=$("$SUPPORT/postgres" start "$standby" --version "$SLUICE_PG_VERSION" --from "$PGHOST/backup" --signal standby \
+    --setting hot_standby_feedback=on --setting sync_replication_slots=on --setting primary_slot_name=standby \
+    --setting "primary_conninfo=host=$PGHOST port=$PGPORT user=postgres dbname=$PGDATABASE" 3>&-)
+  commit 5
+  carry "$WORK/before"
+  assert_equal "$(wc -l <"$WORK/before/seen")" 5
+  commit 6 10
+  last=$(position)
+  on_standby() { (eval "$exports" && PGDATABASE=$database sql "$1"); }
+  database=$PGDATABASE
+  synced="select synced and not temporary and confirmed_flush_lsn >= '$(confirmed)' from pg_replication_slots where slot_name = 's'"
+  eventually 40 eval '[[ $(on_standby "$synced") == t && $(on_standby "select pg_last_wal_replay_lsn() >= '\''$last'\''") == t ]]'
+  "$SUPPORT/postgres" kill "$primary"
+  on_standby "select pg_promote()" >/dev/null
+  (eval "$exports" && PGDATABASE=$database carry "$WORK/after")
+  assert_equal "$(wc -l <"$WORK/after/seen")" 5
+  "$SUPPORT/postgres" remove "$standby"
+  rm -rf "$PGHOST/backup"
+  "$SUPPORT/postgres" start "$primary" --version "$SLUICE_PG_VERSION" >/dev/null 3>&-
+}
