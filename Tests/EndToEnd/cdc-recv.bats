@@ -693,6 +693,7 @@ carry() {
   last=$(position)
   on_standby() { (eval "$exports" && PGDATABASE=$database sql "$1"); }
   database=$PGDATABASE
+  # shellcheck disable=SC2034  # eval reads it
   synced="select synced and not temporary and confirmed_flush_lsn >= '$(confirmed)' from pg_replication_slots where slot_name = 's'"
   eventually 40 eval '[[ $(on_standby "$synced") == t && $(on_standby "select pg_last_wal_replay_lsn() >= '\''$last'\''") == t ]]'
   "$SUPPORT/postgres" kill "$primary"

@@ -14,17 +14,19 @@ readonly zones='UTC Europe/Berlin America/New_York Australia/Lord_Howe Asia/Kolk
 # An hour, half an hour, a whole day that the clock left out.
 readonly odd_zones='Europe/Berlin Australia/Lord_Howe Pacific/Apia'
 
-# check TABLE ZONE INTERVAL START: thirty years of ranges from 2000 on have no gaps, no overlaps and no empty ones, are aligned to the
+years=30
+
+# check TABLE ZONE INTERVAL START: so many years of ranges from 2000 on have no gaps, no overlaps and no empty ones, are aligned to the
 # interval's steps on the zone's clock, and a plan made elsewhere in these years has the same ones.
 check() {
   local table=$1 zone=$2 interval=$3 start=$4
-  policy <<<"- {table: $table, key: at, interval: $interval, premake: 0, horizon: 30 years, time_zone: $zone, start: \"$start\"}"
+  policy <<<"- {table: $table, key: at, interval: $interval, premake: 0, horizon: $years years, time_zone: $zone, start: \"$start\"}"
   plan --at 2000-03-05T07:11:00Z || fail "$*"
   members from to >"$BATS_TEST_TMPDIR/ranges"
   awk -v what="$*" 'NR > 1 && $1 != last { print what ": gap or overlap at " $0 } $1 >= $2 { print what ": empty " $0 }
     { last = $2 } END { if (NR < 2) print what ": no ranges" }' "$BATS_TEST_TMPDIR/ranges"
   [[ $(members partition | sort | uniq -d | wc -l) == 0 ]] || echo "$*: names twice"
-  sed -i "s/horizon: 30 years/horizon: 2 years/" "$POLICY"
+  sed -i "s/horizon: $years years/horizon: 2 years/" "$POLICY"
   plan --at 2011-12-29T23:00:00Z
   members from to | head -n 400 | grep -vxFf "$BATS_TEST_TMPDIR/ranges" | head -n 3
   awk '{ print $1 }' "$BATS_TEST_TMPDIR/ranges" | aligned "$@"
@@ -58,6 +60,8 @@ SQL
 }
 
 @test "moments: steps shorter or odder than a day" {
+  # Far enough for the day that Apia left out.
+  years=14
   for zone in $odd_zones; do
     for interval in '12 hours' '36 hours' '1 month 5 days'; do check events "$zone" "$interval" '2000-01-01'; done
   done | tee "$BATS_TEST_TMPDIR/out"
