@@ -171,9 +171,11 @@ one() { run --separate-stderr wal-archive-one --store "$STORE" "$@"; }
   for victim in walrecv tail xargs s3put main; do
     start_archiver --workers 3
     finish_segments 3 >/dev/null
-    eventually 20 has_descendant "$archiver" s3put
+    # An upload does not last long: there is another one each time.
+    eventually 20 eval 'finish_segments 1 >/dev/null; has_descendant "$archiver" s3put'
     case $victim in
     main) kill -KILL "$archiver" ;;
+    s3put) eventually 20 eval 'finish_segments 1 >/dev/null; strike "$archiver" s3put' ;;
     *) kill_descendant "$archiver" "$victim" ;;
     esac
     finish_segments 1 >/dev/null

@@ -227,6 +227,8 @@ public struct ChangeApplication: ~Copyable {
     guard let end = EventLine.position(lines[lines.count - 1], last.endLSN) else {
       throw Failure(.badInput, "line \(lines.number(lines.count - 1)): \(kind) lacks end_lsn")
     }
+    // What follows asks the target, which is not possible in the middle of a COPY.
+    if mode == .streamed { try flush() }
     let part = try snapshotPart(last)
     if try mode == .skipped || end <= reached || isApplied(part) {
       if mode == .held, part == nil, String(utf8: lines[0]).holds(#""snapshot":true"#) {
