@@ -6,11 +6,16 @@ policy() {
   { echo tables: && cat; } >"$POLICY"
 }
 
-# The plan of POLICY, into the file PLAN. Its statements are such as pg-partapply takes, or that would end with 65.
+# The plan of POLICY, into the file PLAN.
+draft() {
+  PLAN=$BATS_TEST_TMPDIR/plan
+  pg-partplan "$POLICY" "$@" >"$PLAN"
+}
+
+# The same. Its statements are such as pg-partapply takes, or that would end with 65.
 plan() {
   local status=0
-  PLAN=$BATS_TEST_TMPDIR/plan
-  pg-partplan "$POLICY" "$@" >"$PLAN" || return
+  draft "$@" || return
   pg-partapply --dry-run <"$PLAN" >/dev/null 2>"$BATS_TEST_TMPDIR/strangers" || status=$?
   [[ $status != 65 ]] || fail "$(<"$BATS_TEST_TMPDIR/strangers")"
 }

@@ -21,7 +21,7 @@ years=30
 check() {
   local table=$1 zone=$2 interval=$3 start=$4
   policy <<<"- {table: $table, key: at, interval: $interval, premake: 0, horizon: $years years, time_zone: $zone, start: \"$start\"}"
-  plan --at 2000-03-05T07:11:00Z || fail "$*"
+  draft --at 2000-03-05T07:11:00Z || fail "$*"
   members from to >"$BATS_TEST_TMPDIR/ranges"
   awk -v what="$*" 'NR > 1 && $1 != last { print what ": gap or overlap at " $0 } $1 >= $2 { print what ": empty " $0 }
     { last = $2 } END { if (NR < 2) print what ": no ranges" }' "$BATS_TEST_TMPDIR/ranges"
