@@ -12,7 +12,9 @@ struct AppliedPosition {
   /// Throws a `Failure` (75) when another session has it.
   init(_ options: ApplyOptions, on connection: borrowing Connection) throws {
     (source, origin) = (options.source, options.origin)
-    try lock(on: connection)
+    guard try SessionLock.take(origin ?? source, on: connection) else {
+      throw Failure(.temporary, "another applier has the source \"\(source)\"")
+    }
     if let origin {
       try Self.setUp(origin, on: connection)
     } else {
@@ -35,18 +37,6 @@ struct AppliedPosition {
 
   private static func isTrue(_ sql: String, on connection: borrowing Connection) throws -> Bool {
     try connection.query("SELECT \(sql)").boolean(0, 0)
-  }
-
-  /// The server notices a moment late that a killed applier is gone: hence the patience.
-  private func lock(on connection: borrowing Connection) throws {
-    let (attempts, pauseMilliseconds) = (20, Int64(100))
-    let statement =
-      "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('sluice ' || $1, 0))"
-    for attempt in 1...attempts {
-      if try connection.query(statement, [origin ?? source]).boolean(0, 0) { return }
-      if attempt < attempts { try Clock.sleep(milliseconds: pauseMilliseconds) }
-    }
-    throw Failure(.temporary, "another applier has the source \"\(source)\"")
   }
 
   private static func setUp(_ origin: String, on connection: borrowing Connection) throws {

@@ -25,7 +25,10 @@ struct ResumableSnapshot {
 
   func run(to output: Descriptor, log: JobLog) throws {
     let first = try Connection(options.connection, applicationName: tool)
-    try lock(on: first)
+    // Of two that went on with one snapshot each would know of its own half only.
+    guard try SessionLock.take("snapshot \(slot)", on: first) else {
+      throw Failure(.temporary, "another snapshot for the slot \"\(slot)\" is being read")
+    }
     // A publication must be there before the slot: the slot's stream asks for it as of each change.
     _ = try PublishedTable.list(of: options.publications, on: first)
     let sender = try ReplicationConnection(
@@ -51,20 +54,6 @@ struct ResumableSnapshot {
 
   private func tellThatItIsThere() {
     Message(tool: tool).info("the target has the snapshot already: nothing more is read")
-  }
-
-  /// Of two that went on with one snapshot each would know of its own half only.
-  private func lock(on connection: borrowing Connection) throws {
-    // The server notices a moment late that a killed run is gone.
-    let (attempts, pauseMilliseconds) = (20, Int64(100))
-    for attempt in 1...attempts {
-      let rows = try connection.query(
-        "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('sluice snapshot ' || $1, 0))",
-        [slot])
-      if rows.boolean(0, 0) { return }
-      if attempt < attempts { try Clock.sleep(milliseconds: pauseMilliseconds) }
-    }
-    throw Failure(.temporary, "another snapshot for the slot \"\(slot)\" is being read")
   }
 
   // -- reading
