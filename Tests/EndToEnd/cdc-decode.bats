@@ -146,22 +146,7 @@ rollback_prepared large one'
     "$(sql "select case when atttypid >= 16384 then case attname when 'd' then '\"public\".\"Mood\"' when 'e' then 'integer' when 'q' then 'jsonb' else '\"public\".\"_Mood\"' end else format_type(atttypid, atttypmod) end
       from pg_attribute where attrelid = '\"My Schema\".renamed'::regclass and attnum > 0 order by attnum" | sed '3s/.*/timestamp(3) without time zone/')"
   assert_equal "$(jq -c 'select(.type == "insert").new' events | head -n 1)" \
-    '{"a":"x","b":null,"c":null,"d":"b","e":7,"f":[1,null],"g":"{a,b}","q":"s","h":null,"i":null,"j":null,"k":12300,"l":"z","m":null}'
-}
-
-@test "arrays of built-in types are as row_to_json prints them, unless they have bounds" {
-  sql "create table arrays (id int primary key, i int[], b bool[], f float8[], n numeric[], t text[], z timestamptz[], s timestamp[], d date[],
-    j jsonb[], x bytea[], o box[], u uuid[], c char(3)[], e int[])"
-  slot
-  sql "insert into arrays values (1, '{{1,2},{3,NULL}}', '{t,f,NULL}', '{1.5,NaN,-Infinity}', '{1.10,NaN}',
-    array['a \"b\"', 'NULL', '', E'\\\\x\n,', '{}', ' ', null], '{2024-01-31 12:00:00+02,infinity}', '{2024-01-31 12:00:00.5,0044-03-15 12:00:00 BC}',
-    '{2024-02-29}', array['{\"a\": [1, \"}\"]}', '1', '\"x\"', '[]']::jsonb[], '{\"\\\\x00ff\"}', '{(2,2),(0,0);(1,1),(0,0)}',
-    array['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid], '{a,bcd}', '{}')"
-  expected=$(PGOPTIONS='-c timezone=UTC' sql "select row_to_json(arrays) from arrays" | jq -c .)
-  sql "update arrays set e = '[0:1]={7,8}'"
-  frames 1 | cdc-decode >events
-  assert_equal "$(jq -c 'select(.type == "insert").new' events)" "$expected"
-  assert_equal "$(jq -c 'select(.type == "update").new.e' events)" '"[0:1]={7,8}"'
+    '{"a":"x","b":null,"c":null,"d":"b","e":7,"f":"{1,NULL}","g":"{a,b}","q":"s","h":null,"i":null,"j":null,"k":12300,"l":"z","m":null}'
 }
 
 @test "a stream that is cut anywhere gives the events before the cut, and says where: 65" {

@@ -29,7 +29,7 @@ final class RelationFormat: Sendable {
     let isDomain: Bool
     /// The name as JSON, with its colon.
     let member: [UInt8]
-    let encoder: ColumnEncoder
+    let encoder: ValueEncoder
   }
 
   let schema: String
@@ -82,7 +82,7 @@ final class RelationFormat: Sendable {
       name: name, isKey: flags & 1 == 1, type: types.name(type, modifier: modifier) ?? "\(type)",
       isDomain: values == .text && base != type, member: [UInt8](copying: member.span),
       encoder: values == .text
-        ? .text : ColumnEncoder(type: type, types, quoteNumbers: values == .quotedNumbers))
+        ? .plain : ValueEncoder(type: base, quoteNumbers: values == .quotedNumbers))
   }
 
   private static func head(_ kind: StaticString, _ schema: String, _ name: String) -> [UInt8] {

@@ -38,13 +38,10 @@ struct TypeNames: Sendable {
 
   private var names: [UInt32: String] = [:]
 
-  /// The types of arrays' elements.
-  private var elements: [UInt32: UInt32] = [:]
-
   init() {
     for (type, array, name) in Self.builtIn {
       names[type] = name
-      if array != 0 { (names[array], elements[array]) = (name + "[]", type) }
+      if array != 0 { names[array] = name + "[]" }
     }
   }
 
@@ -79,9 +76,6 @@ struct TypeNames: Sendable {
 
   /// The built-in type that a type's values look like; the type itself where there is none.
   func base(of type: UInt32) -> UInt32 { bases[type] ?? type }
-
-  /// The type of the elements of a built-in array type; nil for what is none.
-  func element(of type: UInt32) -> UInt32? { elements[type] }
 
   /// As `format_type` writes it; nil for a type that was not announced.
   func name(_ type: UInt32, modifier: Int32) -> String? {
