@@ -93,7 +93,9 @@ import Testing
     #"{"type":"begun","table_oid":8,"first":0}"#,
     #"{"type":"read","table_oid":7,"first":1,"part":"1/2"}"#, #"{"type":"ack"}"#,
     #"{"type":"table","table_oid":7,"schema":"s","table":"t","file":7,"first":0,"end":1,"step":0}"#,
-    #"{"type":"position"}"#,
+    #"{"type":"position"}"#, #"{"type":"ack","part":"9/1"}"#, #"{"type":"ack","part":"0/1"}"#,
+    #"{"type":"removed","part":"9/1"}"#, #"{"type":"read","table_oid":7,"first":0,"part":"0/2"}"#,
+    #"{"type":"run","run":2,"lsn":"0/1","xmin":740}"#,
   ])
   func refusesWhatDoesNotFollow(text: String) throws {
     var progress = try Self.progress([])

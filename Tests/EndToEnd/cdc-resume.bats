@@ -1,6 +1,6 @@
 # A snapshot that is interrupted and resumed: whatever is killed, and whatever was changed meanwhile, the target has what the
 # source had where the last run begins, and the stream goes on from there.
-# shellcheck disable=SC2154  # run sets stderr
+# shellcheck disable=SC2094,SC2154  # a file is read and written; run sets stderr
 
 load support
 
@@ -31,11 +31,12 @@ gate() {
 }
 
 # copy PARTS [OPTION…]: the snapshot's way into the target, up to so many parts; 0: all. Leaves what went there in sent.
+# The applier begins so many seconds later as `late` says.
 copy() {
   local statuses parts=$1
   shift
   cdc-snapshot --dbname "dbname=$source" --publication p --slot "$slot" --create-slot --resume state --acks acks "$@" 2>>errors 8>&- |
-    gate "$parts" | tee sent | cdc-apply --dbname "dbname=$target" --source "$slot" 2>>errors >&8
+    gate "$parts" | tee sent | (sleep "${late:-0}" && exec cdc-apply --dbname "dbname=$target" --source "$slot") 2>>errors >&8
   statuses=("${PIPESTATUS[@]}")
   [[ "${statuses[0]} ${statuses[3]}" == "0 0" ]] || fail "${statuses[*]}: $(tail -n 5 errors)"
 }
@@ -184,6 +185,7 @@ SQL
   stream
   assert_equal_sides
   echo "# $(runs) runs" >&3
+  (($(runs) > 1)) || fail "nothing was killed in time"
 }
 
 copied() { copy 0 -j 2 >/dev/null 2>&1; }
@@ -197,6 +199,47 @@ copied() { copy 0 -j 2 >/dev/null 2>&1; }
   # Nothing was noted as arrived, and it goes on.
   copy 0
   assert_equal_sides
+}
+
+@test "a copy that the target has whole, where all acknowledgements were lost: it is not applied once more" {
+  both "$table; create table log (at int, v text)"
+  at_source "$rows; insert into log select i, 'x' from generate_series(1, 12000) i; create publication p for table t, log"
+  copy 0
+  for late in 0 1; do
+    jq -c 'select(.type != "ack" and .type != "whole")' state >lost && mv lost state
+    at_source "update t set n = n + 1; insert into log values (0, 'later')"
+    copy 0
+  done
+  stream
+  assert_equal_sides
+}
+
+@test "acknowledgements of something else, and none at all" {
+  both "create table t (id int primary key)"
+  at_source "insert into t values (1); create publication p for table t"
+  echo '{"type":"ack","lsn":"FF/0"}' >old
+  cdc-snapshot --dbname "dbname=$source" --publication p --slot "$slot" --create-slot --resume state --acks old |
+    cdc-apply --dbname "dbname=$target" --source "$slot" >>old
+  assert_equal_sides
+  cdc-recv --dbname "dbname=$source" --slot "$slot" --drop-slot
+  run --separate-stderr timeout 20 cdc-snapshot --dbname "dbname=$source" --publication p --slot "$slot" --create-slot --resume new --acks - </dev/null
+  assert_status 65
+  assert_stderr_has 'the acknowledgements end before'
+}
+
+@test "a publication that does not tell all, or tells something else than before: 78" {
+  both "$table; create table u (id int primary key)"
+  at_source "$rows; create publication p for table t, u with (publish = 'insert')"
+  run --separate-stderr copy 0
+  grep -q 'does not tell of all changes' errors || fail "$(<errors)"
+  at_source "alter publication p set (publish = 'insert, update, delete, truncate'); insert into u values (1)"
+  interrupt cdc-snapshot 2
+  at_source "alter publication p set table t where (n = 0), u"
+  run --separate-stderr copy 0
+  grep -q 'its row filter, its list of columns or its key is another one' errors || fail "$(<errors)"
+  at_source "alter publication p set table t"
+  run --separate-stderr copy 0
+  grep -q 'does not have that table, or partition, any more' errors || fail "$(<errors)"
 }
 
 @test "another target, another slot, a slot that is gone, a state of something else: 78; wrong usage: 64" {
@@ -219,7 +262,10 @@ copied() { copy 0 -j 2 >/dev/null 2>&1; }
   grep -q "replication slot \"$slot\" has moved" errors || fail "$(<errors)"
   rm state
   run --separate-stderr copy 0
-  grep -q "there is a slot \"$slot\" already, and no state" errors || fail "$(<errors)"
+  grep -q "there is a slot \"$slot\" already, of which \"state\" does not tell" errors || fail "$(<errors)"
+  : >state
+  run --separate-stderr copy 0
+  grep -q "there is a slot \"$slot\" already" errors || fail "$(<errors)"
   run --separate-stderr cdc-snapshot --publication p --slot s --create-slot --resume state
   assert_status 64
   run --separate-stderr cdc-snapshot --publication p --resume state --acks -
@@ -242,6 +288,13 @@ copied() { copy 0 -j 2 >/dev/null 2>&1; }
   stream
   assert_equal_sides
   assert_equal "$(jq -s 'map(select(.type == "run")) | length' "sluice-$slot.copy")" 2
+  # The state tells of a copy that this target does not have.
+  sql_in postgres "drop database $target with (force)"
+  sql_in postgres "create database $target"
+  at_target "$table"
+  run --separate-stderr replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" --resume --until now
+  assert_status 78
+  assert_stderr_has 'not at this target'
 }
 
 # The one that is at work here.

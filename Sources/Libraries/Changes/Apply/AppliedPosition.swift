@@ -80,7 +80,7 @@ struct AppliedPosition {
 
   func forget(_ prepared: String, on connection: borrowing Connection) throws {
     guard origin == nil else { return }
-    _ = try connection.query("DELETE FROM sluice.progress WHERE source = $1", [prepared])
+    try forgetParts(of: prepared, on: connection)
   }
 
   /// The last part that was applied of a snapshot, by the name under which that is kept; 0/0 when none was.

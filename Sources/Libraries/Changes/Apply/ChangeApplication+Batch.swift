@@ -26,7 +26,7 @@ extension ChangeApplication {
       let event = try event(sent)
       do {
         switch event.kind {
-        case .begin: try sink.write(again: !event.again.isEmpty)
+        case .begin: try sink.write(again: lines[sent].extracting(event.again).equals("true"))
         case .relation: try sink.learn(lines, sent, holds: false)
         case .insert, .update, .delete, .truncate, .read:
           if sink.isCareful, sink.parked != nil {

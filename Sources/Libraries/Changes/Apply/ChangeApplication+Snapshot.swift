@@ -22,6 +22,9 @@ struct SnapshotPart {
     else { throw Failure(.badInput, "the commit of a part of a snapshot lacks after or since") }
     (self.copy, self.after, self.since) = (copy, after, since)
     number = position("part")
+    guard number != nil || record.json("part") == nil else {
+      throw Failure(.badInput, "the commit of a part of a snapshot has a part that is no number")
+    }
   }
 }
 
@@ -42,10 +45,13 @@ extension ChangeApplication {
   func snapshotPart(_ commit: EventLine) throws -> SnapshotPart? {
     guard !commit.copy.isEmpty else { return nil }
     let record: Record
+    let number = lines.number(lines.count - 1)
     do throws(JSONError) { record = try Record(parsing: lines[lines.count - 1]) } catch {
-      throw Failure(.badInput, "line \(lines.number(lines.count - 1)): \(error)")
+      throw Failure(.badInput, "line \(number): \(error)")
     }
-    return try SnapshotPart(record)
+    do throws(Failure) { return try SnapshotPart(record) } catch {
+      throw Failure(.badInput, "line \(number): \(error.message)")
+    }
   }
 
   /// True where the target has the part already, or the whole snapshot.
@@ -53,6 +59,8 @@ extension ChangeApplication {
   /// Throws a `Failure` (78) where it lacks what was acknowledged: another target, or one that was restored.
   mutating func isApplied(_ part: SnapshotPart?) throws -> Bool {
     guard let part else { return false }
+    // The position is committed with the last of it.
+    if committed >= part.since { return true }
     let name = "\(options.source) snapshot \(part.copy)"
     if copy?.name != name {
       let known = try applied.part(of: name, on: sink.connection)
@@ -61,7 +69,6 @@ extension ChangeApplication {
     guard let known = copy?.reached, known < part.after else {
       return part.number.map { $0 <= copy?.reached ?? .invalid } ?? false
     }
-    guard committed < part.since else { return true }
     throw Failure(
       .configuration, "the target lacks what was acknowledged of the snapshot",
       detail: "it has it up to part \(known), and up to \(part.after) was acknowledged",

@@ -231,7 +231,8 @@ public struct ChangeApplication: ~Copyable {
     if mode == .streamed { try flush() }
     let part = try snapshotPart(last)
     if try mode == .skipped || end <= reached || isApplied(part) {
-      if mode == .held, part == nil, String(utf8: lines[0]).holds(#""snapshot":true"#) {
+      // A snapshot is no transaction of the source's, and has the number 0.
+      if part == nil, EventLine.plain(lines[lines.count - 1], last.xid) == "0" {
         sink.message.warning(
           "a snapshot of \(end) was passed over: \(reached) is applied already for this source")
       }
@@ -246,6 +247,12 @@ public struct ChangeApplication: ~Copyable {
     (open, mode) = (nil, .held)
     if let number = part?.number { copy?.reached = number } else { reached = end }
     if isDue { try settle() }
+  }
+
+  /// The open transaction is a snapshot, or a part of one.
+  private func isSnapshot() throws -> Bool {
+    guard let open, try event(open).kind == .begin else { return false }
+    return (try? Record(parsing: lines[open]))?.boolean("snapshot") ?? false
   }
 
   var isBatchFull: Bool {
@@ -273,10 +280,11 @@ public struct ChangeApplication: ~Copyable {
   private mutating func beginStream() throws {
     try settle()
     dropSent()
-    // A commit that ends in what is applied also begins in it.
+    // A commit that ends in what is applied also begins in it; a snapshot ends where it begins.
     let begin = try event(0)
-    let position = EventLine.position(lines[0], begin.lsn)
-    mode = position.map { $0 < reached } ?? false ? .skipped : .streamed
+    let position = EventLine.position(lines[0], begin.lsn) ?? .invalid
+    let isKnown = try position < reached || position == reached && isSnapshot()
+    mode = position.isValid && isKnown ? .skipped : .streamed
   }
 
   /// Drops the open transaction, but for what it says of tables: that is not said again.

@@ -37,6 +37,15 @@ struct AcknowledgementFollower: ~Copyable {
     self.file = consume file
   }
 
+  /// True where no more can come, as from standard input at its end.
+  var hasEnded: Bool { isAtEnd }
+
+  /// Passes over what a file holds already, which was said of something else.
+  mutating func skipWhatIsThere() throws {
+    guard offset != nil else { return }
+    while try read() != nil {}
+  }
+
   /// Waits at most `milliseconds` for more, where that can be waited for; false at once elsewhere.
   func waits(milliseconds: Int32) -> Bool {
     guard offset == nil, !isAtEnd else { return false }

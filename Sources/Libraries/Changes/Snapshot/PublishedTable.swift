@@ -134,6 +134,13 @@ struct PublishedTable: Sendable {
       && leaves.allSatisfy { $0.kind == "r" }
   }
 
+  /// What of its rows is sent, and what tells them apart, as a text that changes where that does.
+  var facts: String {
+    let columns = columns.map { ($0.name, key.contains($0.name)) }.sorted { $0.0 < $1.0 }
+    let names = columns.map { "\(Quoting.identifier($0.0))\($0.1 ? " key" : "")" }
+    return "(\(names.joined(separator: ", ")))\(filter.map { " where \($0)" } ?? "")"
+  }
+
   /// How the rows of one leaf are read; those that meet `condition` too, where there is one.
   func extraction(
     of leaf: Relation, quoteNumbers: Bool, condition: String? = nil

@@ -15,15 +15,22 @@ extension ResumableSnapshot {
   /// The state is there before the slot is: a slot that it does not know of is somebody else's.
   func openJournal(_ sender: borrowing ReplicationConnection) throws -> SnapshotJournal {
     let system = try sender.identifySystem().identifier
-    if try FileFacts.of(state) == nil, try sender.slotFacts(slot) != nil {
-      throw Failure(
-        .configuration, "there is a slot \"\(slot)\" already, and no state \"\(state)\"",
-        hint: "Name the state that was written with it. If nobody uses it: cdc-recv --drop-slot.")
-    }
-    return try SnapshotJournal(
+    let isThere = try sender.slotFacts(slot) != nil
+    if isThere, try FileFacts.of(state) == nil { throw strangeSlot }
+    var journal = try SnapshotJournal(
       state,
       header: SnapshotProgress.header(
         system: system, database: sender.database, slot: slot, publications: options.publications))
+    guard !journal.progress.makesSlot else { return journal }
+    if isThere { throw strangeSlot }
+    try journal.append(Record(type: "slot"))
+    return journal
+  }
+
+  private var strangeSlot: Failure {
+    Failure(
+      .configuration, "there is a slot \"\(slot)\" already, of which \"\(state)\" does not tell",
+      hint: "Name the state that was written with it. If nobody uses it: cdc-recv --drop-slot.")
   }
 
   /// Takes a new snapshot, which `first` then sees; behind the last transaction that it may see.
@@ -31,7 +38,10 @@ extension ResumableSnapshot {
     _ journal: inout SnapshotJournal, _ sender: borrowing ReplicationConnection,
     _ first: borrowing Connection
   ) throws -> Int {
-    let made = try makeSlot(journal.progress, sender)
+    // A number that no other session of the cluster has.
+    let process = try first.query("SELECT pg_catalog.pg_backend_pid()").text(0, 0)
+    let temporary = "sluice_snapshot_\(process)"
+    let made = try makeSlot(journal.progress, temporary, sender)
     try first.beginReading(at: made.snapshot)
     let rows = try first.query(
       """
@@ -41,7 +51,7 @@ extension ResumableSnapshot {
     guard let xmin = rows.integer(0, 0), let xmax = rows.integer(0, 1) else {
       throw Failure(.bug, "the server's snapshot makes no sense")
     }
-    if !journal.progress.runs.isEmpty { try sender.dropSlot(Self.temporarySlot) }
+    if !journal.progress.runs.isEmpty { try sender.dropSlot(temporary) }
     var record = Record(type: "run")
     record.set("run", journal.progress.runs.count + 1)
     record.set("lsn", made.position.description)
@@ -50,11 +60,9 @@ extension ResumableSnapshot {
     return xmax
   }
 
-  private static var temporarySlot: String { "sluice_snapshot_\(ProcessIdentity.own)" }
-
-  /// Makes the slot, or, where it is there, one that ends with the connection.
+  /// Makes the slot, or, where it is there, a temporary one that ends with the connection.
   private func makeSlot(
-    _ progress: SnapshotProgress, _ sender: borrowing ReplicationConnection
+    _ progress: SnapshotProgress, _ temporary: String, _ sender: borrowing ReplicationConnection
   ) throws -> (position: LSN, snapshot: Snapshot) {
     var wanted = ReplicationConnection.LogicalSlotOptions()
     let facts = try sender.slotFacts(slot)
@@ -70,7 +78,7 @@ extension ResumableSnapshot {
       slot: slot, systemIdentifier: system, database: sender.database, facts: facts
     ).begin(from: known)
     wanted.isTemporary = true
-    return try sender.createLogicalSlotWithSnapshot(Self.temporarySlot, wanted)
+    return try sender.createLogicalSlotWithSnapshot(temporary, wanted)
   }
 
   // -- tables
@@ -80,10 +88,12 @@ extension ResumableSnapshot {
     of tables: [PublishedTable], _ journal: inout SnapshotJournal, on first: borrowing Connection
   ) throws -> [SnapshotLeaf] {
     var leaves: [SnapshotLeaf] = []
+    var seen: Set<Int> = []
     for table in tables {
       for relation in table.leaves {
         let (oid, file) = try place(of: relation, on: first)
-        if let known = journal.progress.tables[oid] { try check(known, table) }
+        if let known = journal.progress.tables[oid] { try check(known, table, relation, file) }
+        seen.insert(oid)
         guard table.isKeyed else { continue }
         leaves.append(SnapshotLeaf(table: table, relation: relation, oid: oid))
         // Counted after the snapshot was taken: pages that are added later have no rows that it sees.
@@ -94,6 +104,9 @@ extension ResumableSnapshot {
         guard !isSame || pages > start else { continue }
         try journal.append(Self.record(oid, table, file, first: start, end: pages))
       }
+    }
+    if let lost = journal.progress.tables.first(where: { !seen.contains($0.key) })?.value {
+      throw Self.strayed(lost, "the publication does not have that table, or partition, any more")
     }
     return leaves
   }
@@ -109,6 +122,7 @@ extension ResumableSnapshot {
     record.set("first", first)
     record.set("end", end)
     record.set("step", SnapshotProgress.step(pages: end))
+    record.set("publishes", table.facts)
     return record
   }
 
@@ -135,15 +149,30 @@ extension ResumableSnapshot {
     return (oid, file)
   }
 
-  private func check(_ known: SnapshotProgress.Table, _ table: PublishedTable) throws(Failure) {
+  private func check(
+    _ known: SnapshotProgress.Table, _ table: PublishedTable, _ relation: Relation, _ file: Int
+  ) throws(Failure) {
     guard known.schema == table.schema, known.name == table.name, table.isKeyed else {
-      let names = [
-        Quoting.qualified(known.schema, known.name), Quoting.qualified(table.schema, table.name),
-      ]
-      throw Failure(
-        .configuration, "rows of \(names[0]) cannot be told any more by what they were told by",
-        detail: "the table is published as \(names[1]), with\(table.isKeyed ? "" : "out") a key",
-        hint: "Empty the target's tables, drop the slot, remove the state file, and begin anew.")
+      let name = Quoting.qualified(table.schema, table.name)
+      throw Self.strayed(
+        known, "the table is published as \(name), with\(table.isKeyed ? "" : "out") a key")
     }
+    guard known.publishes == table.facts else {
+      throw Self.strayed(known, "its row filter, its list of columns or its key is another one")
+    }
+    // That a partition was emptied, the stream of its root does not tell.
+    let isPartition = relation.schema != table.schema || relation.name != table.name
+    guard known.file == file || !isPartition else {
+      throw Self.strayed(
+        known, "its partition \(relation.sqlName) was emptied or rewritten meanwhile")
+    }
+  }
+
+  private static func strayed(_ table: SnapshotProgress.Table, _ detail: String) -> Failure {
+    Failure(
+      .configuration,
+      "rows of \(Quoting.qualified(table.schema, table.name)) cannot be told any more by what they were told by",
+      detail: detail,
+      hint: "Empty the target's tables, drop the slot, remove the state file, and begin anew.")
   }
 }

@@ -31,6 +31,7 @@ struct ResumableSnapshot {
     }
     // A publication must be there before the slot: the slot's stream asks for it as of each change.
     _ = try PublishedTable.list(of: options.publications, on: first)
+    try checkPublications(on: first)
     let sender = try ReplicationConnection(
       toDatabase: options.connection, applicationName: tool, isPatient: true)
     var journal = try openJournal(sender)
@@ -44,6 +45,7 @@ struct ResumableSnapshot {
     let parts = try SnapshotParts(
       to: output, log, journal, AcknowledgementFollower(options.acknowledgements ?? "-"))
     do {
+      if parts.known.runs.count == 1 { try parts.passOverOldAcknowledgements() }
       try parts.takeAcknowledgements()
       try read(tables, leaves, parts, xmax: xmax, on: first)
     } catch is SnapshotIsThere {
@@ -54,6 +56,21 @@ struct ResumableSnapshot {
 
   private func tellThatItIsThere() {
     Message(tool: tool).info("the target has the snapshot already: nothing more is read")
+  }
+
+  /// What was changed since the run before, the publications must tell.
+  private func checkPublications(on connection: borrowing Connection) throws {
+    let rows = try connection.query(
+      """
+      SELECT pubname FROM pg_catalog.pg_publication
+      WHERE pubname = ANY ($1::text[]) AND NOT (pubupdate AND pubdelete AND pubtruncate)
+      """, [Quoting.array(options.publications)])
+    guard rows.count == 0 else {
+      throw Failure(
+        .configuration,
+        "the publication \(Quoting.identifier(rows.text(0, 0))) does not tell of all changes",
+        hint: "A snapshot that can be resumed needs publish = 'insert, update, delete, truncate'.")
+    }
   }
 
   // -- reading

@@ -51,6 +51,9 @@ final class SnapshotParts: @unchecked Sendable {
     self.acks = acks
   }
 
+  /// Of a new snapshot nothing can have been acknowledged.
+  func passOverOldAcknowledgements() throws { try acks.skipWhatIsThere() }
+
   var known: SnapshotProgress { journal.progress }
 
   // -- lines
@@ -180,6 +183,9 @@ final class SnapshotParts: @unchecked Sendable {
       try takeAcknowledgements()
       try StopSignal.check()
       try output.checkReader()
+      guard !acks.hasEnded || known.isWhole else {
+        throw Failure(.badInput, "the acknowledgements end before all of the snapshot is acknowledged")
+      }
       if !acks.waits(milliseconds: 100) { try Clock.sleep(milliseconds: 20) }
       guard Clock.monotonic() - lastWord >= Self.silenceNanoseconds else { continue }
       try saySomething()

@@ -5,6 +5,7 @@ internal import Postgres
 /// What a snapshot that can be resumed has done, folded from the records of its journal.
 ///
 ///     {"type":"snapshot","system_identifier":"73…","database":"d","slot":"s","publications":["p"]}
+///     {"type":"slot"}
 ///     {"type":"run","run":1,"lsn":"0/1A2B400","xmin":740}
 ///     {"type":"table","table_oid":16385,"schema":"public","table":"t","file":16385,"first":0,"end":5000,"step":512}
 ///     {"type":"begun","table_oid":16385,"first":0}
@@ -42,6 +43,8 @@ struct SnapshotProgress: Sendable {
     /// The name under which its rows are published.
     let schema: String
     let name: String
+    /// What of it was published.
+    let publishes: String
     /// Another one has the rows elsewhere.
     let file: Int
     /// By their first pages.
@@ -58,6 +61,8 @@ struct SnapshotProgress: Sendable {
   }
 
   private(set) var header: Record?
+  /// The slot is about to be made: one of its name is ours.
+  private(set) var makesSlot = false
   private(set) var runs: [Run] = []
   private(set) var tables: [Int: Table] = [:]
   /// The run whose removals have arrived; those of the first are none.
@@ -84,6 +89,7 @@ struct SnapshotProgress: Sendable {
   mutating func take(_ record: Record) -> Bool {
     switch record.type {
     case "snapshot": header = record
+    case "slot": makesSlot = true
     case "run": return takeRun(record)
     case "table": return takeTable(record)
     case "begun":
@@ -110,7 +116,13 @@ struct SnapshotProgress: Sendable {
     (Int(part.rawValue >> 32), Int(part.rawValue & 0xFFFF_FFFF))
   }
 
-  private func part(_ record: Record) -> LSN? { record.string("part").flatMap { LSN($0) } }
+  /// A part of a run that has begun; nil for any other.
+  private func part(_ record: Record) -> LSN? {
+    guard let part = record.string("part").flatMap({ LSN($0) }),
+      (1...max(1, runs.count)).contains(Self.split(part).run), !runs.isEmpty
+    else { return nil }
+    return part
+  }
 
   private func place(_ record: Record) -> Place? {
     guard let table = record.integer("table_oid"), let first = record.integer("first"),
@@ -121,7 +133,8 @@ struct SnapshotProgress: Sendable {
 
   private mutating func takeRun(_ record: Record) -> Bool {
     guard record.integer("run") == runs.count + 1, let xmin = record.integer("xmin"),
-      let position = record.string("lsn").flatMap({ LSN($0) })
+      let position = record.string("lsn").flatMap({ LSN($0) }),
+      position >= runs.last?.position ?? .invalid
     else { return false }
     runs.append(Run(position: position, xmin: xmin))
     return true
@@ -136,7 +149,8 @@ struct SnapshotProgress: Sendable {
       let step = record.integer("step"), step > 0
     else { return false }
     let isRewritten = tables[oid].map { $0.file != file } ?? false
-    var table = Table(schema: schema, name: name, file: file)
+    var table = Table(
+      schema: schema, name: name, publishes: record.string("publishes") ?? "", file: file)
     if !isRewritten, let known = tables[oid] { table.ranges = known.ranges }
     for start in stride(from: first, to: end, by: step) {
       table.ranges[start] = Range(
