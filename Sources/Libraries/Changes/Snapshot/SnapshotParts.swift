@@ -184,7 +184,8 @@ final class SnapshotParts: @unchecked Sendable {
       try StopSignal.check()
       try output.checkReader()
       guard !acks.hasEnded || known.isWhole else {
-        throw Failure(.badInput, "the acknowledgements end before all of the snapshot is acknowledged")
+        throw Failure(
+          .badInput, "the acknowledgements end before all of the snapshot is acknowledged")
       }
       if !acks.waits(milliseconds: 100) { try Clock.sleep(milliseconds: 20) }
       guard Clock.monotonic() - lastWord >= Self.silenceNanoseconds else { continue }
