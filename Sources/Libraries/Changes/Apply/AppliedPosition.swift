@@ -50,12 +50,15 @@ struct AppliedPosition {
 
   /// What was applied so far; 0/0 when nothing was.
   func read(on connection: borrowing Connection) throws -> LSN {
-    let rows =
-      if let origin {
-        try connection.query("SELECT pg_catalog.pg_replication_origin_progress($1, true)", [origin])
-      } else {
-        try connection.query("SELECT lsn FROM sluice.progress WHERE source = $1", [source])
-      }
+    guard let origin else { return try position(of: source, on: connection) }
+    let rows = try connection.query(
+      "SELECT pg_catalog.pg_replication_origin_progress($1, true)", [origin])
+    return rows.string(0, 0).flatMap { LSN($0) } ?? .invalid
+  }
+
+  private func position(of name: String, on connection: borrowing Connection) throws -> LSN {
+    let rows = try connection.query(
+      "SELECT lsn FROM sluice.progress WHERE source = $1", [name])
     guard rows.count == 1 else { return .invalid }
     return rows.string(0, 0).flatMap { LSN($0) } ?? .invalid
   }
@@ -86,9 +89,7 @@ struct AppliedPosition {
   /// The last part that was applied of a snapshot, by the name under which that is kept; 0/0 when none was.
   func part(of name: String, on connection: borrowing Connection) throws -> LSN {
     if origin != nil { try Self.makeTable(on: connection) }
-    let rows = try connection.query("SELECT lsn FROM sluice.progress WHERE source = $1", [name])
-    guard rows.count == 1 else { return .invalid }
-    return rows.string(0, 0).flatMap { LSN($0) } ?? .invalid
+    return try position(of: name, on: connection)
   }
 
   /// Has the open transaction say that a snapshot is applied up to `part`.

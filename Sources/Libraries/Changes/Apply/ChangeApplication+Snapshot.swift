@@ -63,6 +63,8 @@ extension ChangeApplication {
     if committed >= part.since { return true }
     let name = "\(options.source) snapshot \(part.copy)"
     if copy?.name != name {
+      // In the middle of a COPY the target cannot be asked.
+      try flush()
       let known = try applied.part(of: name, on: sink.connection)
       copy = CopyProgress(name: name, reached: known, committed: known)
     }

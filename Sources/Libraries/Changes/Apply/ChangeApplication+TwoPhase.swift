@@ -14,6 +14,9 @@ extension ChangeApplication {
     if mode == .held {
       try settle()
       dropSent()
+    } else {
+      // In the middle of a COPY the target cannot be asked.
+      try flush()
     }
     if try isPrepared(name) {
       try forgetOpen()

@@ -56,6 +56,9 @@ public struct ChangeApplication: ~Copyable {
   /// A longer line is refused; the server's own limit is the same.
   static var maxLineBytes: Int { 1 << 30 }
   static var maxAttempts: Int { 5 }
+  /// A batch is held open as long as it, and the commit before it, are not older.
+  private static var busyNanoseconds: Int64 { 20_000_000 }
+  private static var patienceMilliseconds: Int32 { 5 }
 
   /// Makes the session ready, and finds out what was applied before.
   public init(
@@ -135,8 +138,9 @@ public struct ChangeApplication: ~Copyable {
   /// and a little where one follows the other, because a commit costs as much as many of them.
   private var patience: Int32 {
     let now = Clock.monotonic()
-    let isBusy = now - batchEnded < 20_000_000 && now - batchStarted < 20_000_000
-    return isBusy ? min(5, Int32(options.batchMilliseconds)) : 0
+    let since = max(now - batchEnded, now - batchStarted)
+    guard since < Self.busyNanoseconds else { return 0 }
+    return min(Self.patienceMilliseconds, Int32(options.batchMilliseconds))
   }
 
   mutating func finish() throws {
@@ -227,8 +231,6 @@ public struct ChangeApplication: ~Copyable {
     guard let end = EventLine.position(lines[lines.count - 1], last.endLSN) else {
       throw Failure(.badInput, "line \(lines.number(lines.count - 1)): \(kind) lacks end_lsn")
     }
-    // What follows asks the target, which is not possible in the middle of a COPY.
-    if mode == .streamed { try flush() }
     let part = try snapshotPart(last)
     if try mode == .skipped || end <= reached || isApplied(part) {
       // A snapshot is no transaction of the source's, and has the number 0.

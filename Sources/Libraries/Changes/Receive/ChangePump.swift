@@ -10,6 +10,8 @@ struct ChangePump: ~Copyable {
   /// Blocks that are not full go out this far apart: small transactions that follow each other closely
   /// would else wake everyone behind us once each, which takes longer than what is to be done about them.
   private static var pauseNanoseconds: Int64 { 2_000_000 }
+  /// Meanwhile the connection is emptied so often: its buffer holds what is sent in about a millisecond.
+  private static var lookMicroseconds: Int64 { 200 }
 
   private let stream: LogicalStream
   private let tracker: Monitor<DeliveryTracker>
@@ -70,7 +72,7 @@ struct ChangePump: ~Copyable {
         try checkLag()
       case .nothing:
         if isFollowing {
-          try Clock.sleep(microseconds: 200)
+          try Clock.sleep(microseconds: Self.lookMicroseconds)
           continue
         }
         try handOn()

@@ -73,12 +73,7 @@ public struct ChangeSnapshot {
     let reading = try SnapshotReading(tables, quoteNumbers: options.quoteNumbers, on: first)
     let writer = SnapshotOutput(to: output, log)
     try writer.write(Self.opening(tables, position), rows: 0)
-    let (options, tool) = (options, tool)
-    let rows = try reading.run(jobs: options.jobs) {
-      let connection = try Connection(options.connection, applicationName: tool)
-      try connection.beginReading(at: snapshot)
-      return connection
-    } _: { batch, rows in
+    let rows = try reading.run(options, at: snapshot, tool: tool) { batch, rows in
       try writer.write(batch, rows: rows)
     }
     try writer.write(Self.closing(position), rows: rows)

@@ -149,12 +149,7 @@ struct ResumableSnapshot {
   private func read(
     _ reading: SnapshotReading, _ parts: SnapshotParts, at snapshot: Snapshot
   ) throws {
-    let (options, tool) = (options, tool)
-    let rows = try reading.run(jobs: options.jobs) {
-      let connection = try Connection(options.connection, applicationName: tool)
-      try connection.beginReading(at: snapshot)
-      return connection
-    } tell: { range, event in
+    let rows = try reading.run(options, at: snapshot, tool: tool) { range, event in
       guard let place = range.place else { return }
       switch event {
       case .began: try parts.began(place)

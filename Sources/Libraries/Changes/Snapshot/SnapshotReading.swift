@@ -63,13 +63,18 @@ struct SnapshotReading: Sendable {
   ///
   /// So is `tell`, with what is to be known of a range that has a place.
   func run(
-    jobs: Int, connect: @escaping @Sendable () throws -> Connection,
+    _ options: SnapshotOptions, at snapshot: Snapshot, tool: String,
     tell: @escaping @Sendable (Range, Event) throws -> Void = { _, _ in },
     _ write: @escaping @Sendable (borrowing ByteBuffer, _ rows: Int) throws -> Void
   ) throws -> Int {
+    let connect: @Sendable () throws -> Connection = {
+      let connection = try Connection(options.connection, applicationName: tool)
+      try connection.beginReading(at: snapshot)
+      return connection
+    }
     var group = ThreadGroup()
     do {
-      for _ in 0..<min(jobs, ranges.count) {
+      for _ in 0..<min(options.jobs, ranges.count) {
         try group.start {
           do { try work(connect, tell, write) } catch { fail(error) }
         }
