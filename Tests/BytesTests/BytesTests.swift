@@ -66,3 +66,22 @@ import Testing
     #expect(places == (2, 3, nil))
   }
 }
+
+@Suite struct PlainTextTests {
+  /// Each byte at each place of a text that is longer than the eight bytes that are looked at together.
+  @Test(arguments: 0..<20)
+  func endsWhereOneByteIsSpecial(place: Int) {
+    for byte in UInt8.min...UInt8.max {
+      var text = [UInt8](repeating: UInt8(ascii: "x"), count: 20)
+      text[place] = byte
+      let isPlain = byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+      let end = isPlain ? 20 : place
+      var copy = ByteBuffer(capacity: 1)
+      let copied = copy.appendPlain(text.span, from: 0)
+      #expect(text.span.endOfPlain(from: 0) == end && copied == end)
+      let isSame = copy.span.equals(text.span.extracting(..<end))
+      #expect(isSame)
+      #expect(text.span.endOfPlain(from: min(place + 1, 20)) == 20)
+    }
+  }
+}

@@ -63,6 +63,28 @@ func scan(_ text: String) -> Result<Range<Int>, JSONError> {
     #expect(value == .string("A😀/\né"))
   }
 
+  /// The string is read with what it stands for as it is read without.
+  @Test(arguments: [
+    #""""#, #""plain""#, #""a\n\u0041\ud83d\ude00 \\ twenty plain bytes\"""#, #""é\/""#,
+  ])
+  func appendsWhatAStringStandsFor(text: String) throws {
+    var (scanner, other) = (JSONScanner(), JSONScanner())
+    var buffer = ByteBuffer()
+    let escaped = try scanner.string(text.utf8.span, appendingTo: &buffer)
+    #expect(try escaped == other.string(text.utf8.span).escaped)
+    #expect(scanner.offset == other.offset)
+    #expect(try JSONValue(parsing: text.utf8.span) == .string(String(utf8: buffer.span)))
+  }
+
+  @Test(arguments: [#""a"#, #""a\"#, #""\x""#, #""\u12""#, "\"\u{1}\"", #""\ud83d""#, "a"])
+  func appendsNothingForWhatIsNoString(text: String) {
+    var scanner = JSONScanner()
+    var buffer = ByteBuffer()
+    #expect(throws: JSONError.self) {
+      _ = try scanner.string(text.utf8.span, appendingTo: &buffer)
+    }
+  }
+
   @Test(arguments: [#""\ud83d""#, #""\ude00""#, #""\ud83dx""#, #""\ud83d\u0041""#])
   func refusesHalfASurrogatePair(text: String) {
     #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8.span) }

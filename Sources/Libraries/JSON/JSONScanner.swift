@@ -42,6 +42,16 @@ public struct JSONScanner {
     return true
   }
 
+  /// Steps over `bytes` if they are the very next ones.
+  @inlinable
+  public mutating func skip(exactly bytes: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
+    guard text.count - position >= bytes.count,
+      text.extracting(position..<position + bytes.count).equals(bytes)
+    else { return false }
+    position += bytes.count
+    return true
+  }
+
   /// Steps over `byte`, which must come next.
   @inlinable
   public mutating func expect(_ byte: UInt8, _ text: Span<UInt8>) throws(JSONError) {
@@ -68,8 +78,12 @@ public struct JSONScanner {
 
   /// Steps over a value and returns where it lies.
   public mutating func value(_ text: Span<UInt8>) throws(JSONError) -> Range<Int> {
-    skipBlanks(text)
+    let first = try kind(text)
     let start = position
+    guard first == .object || first == .array else {
+      try scalar(first, text)
+      return start..<position
+    }
     // The objects (true) and arrays that are open: a list, so that depth costs no stack.
     var open: [Bool] = []
     repeat {
@@ -129,27 +143,53 @@ public struct JSONScanner {
   public mutating func string(
     _ text: Span<UInt8>
   ) throws(JSONError) -> (inside: Range<Int>, escaped: Bool) {
+    var (at, escaped) = (try openString(text), false)
+    let start = at
+    while true {
+      at = text.endOfPlain(from: at)
+      if try closeString(text, at) { return (start..<at, escaped) }
+      escaped = true
+      at = try Self.escape(text, at)
+    }
+  }
+
+  /// Steps over a string and appends what it stands for, as UTF-8; true if it has escapes.
+  ///
+  /// A lone half of a surrogate pair is refused.
+  public mutating func string(
+    _ text: Span<UInt8>, appendingTo buffer: inout ByteBuffer
+  ) throws(JSONError) -> Bool {
+    var (at, escaped) = (try openString(text), false)
+    while true {
+      at = buffer.appendPlain(text, from: at)
+      if try closeString(text, at) { return escaped }
+      escaped = true
+      _ = try Self.escape(text, at)
+      at = try JSONText.appendUnescaped(text, at, to: &buffer)
+    }
+  }
+
+  /// The offset behind the quote that comes next.
+  @inlinable
+  mutating func openString(_ text: Span<UInt8>) throws(JSONError) -> Int {
     skipBlanks(text)
     guard position < text.count, unsafe text[unchecked: position] == UInt8(ascii: "\"") else {
       throw JSONError(expected: "a string", offset: position)
     }
-    var (at, escaped) = (position + 1, false)
-    let start = at
-    while at < text.count {
-      let byte = unsafe text[unchecked: at]
-      if byte == UInt8(ascii: "\"") {
-        position = at + 1
-        return (start..<at, escaped)
-      }
-      if byte < 0x20 { throw JSONError(expected: "no control character in a string", offset: at) }
-      if byte == UInt8(ascii: "\\") {
-        escaped = true
-        at = try Self.escape(text, at)
-      } else {
-        at += 1
-      }
+    return position + 1
+  }
+
+  /// Steps behind the quote at `at`, where plain text ends; false for an escape.
+  @inlinable
+  mutating func closeString(_ text: Span<UInt8>, _ at: Int) throws(JSONError) -> Bool {
+    guard at < text.count else {
+      throw JSONError(expected: "the end of a string", offset: text.count)
     }
-    throw JSONError(expected: "the end of a string", offset: text.count)
+    let byte = unsafe text[unchecked: at]
+    if byte < 0x20 { throw JSONError(expected: "no control character in a string", offset: at) }
+    if byte == UInt8(ascii: "\\") { return false }
+    position = at + 1
+    return true
   }
 
   /// The offset behind the escape at `at`.

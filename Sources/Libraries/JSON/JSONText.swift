@@ -59,7 +59,7 @@ public enum JSONText {
   }
 
   /// Appends what the escape at `at` stands for and returns the offset behind it.
-  private static func appendUnescaped(
+  static func appendUnescaped(
     _ inside: Span<UInt8>, _ at: Int, to buffer: inout ByteBuffer
   ) throws(JSONError) -> Int {
     guard at + 1 < inside.count else { throw JSONError(expected: "an escape", offset: at) }

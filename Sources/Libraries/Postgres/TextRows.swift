@@ -27,6 +27,12 @@ public struct TextRows: ~Copyable {
     valueCount += 1
   }
 
+  /// Appends `count` values that lie one behind the other.
+  public mutating func append(stored values: Span<UInt8>, count: Int) {
+    self.values.append(values)
+    valueCount += count
+  }
+
   /// Appends a value; nil is NULL.
   public mutating func append(_ value: String?) {
     valueCount += 1
@@ -120,16 +126,11 @@ public struct TextRows: ~Copyable {
 extension CopyText {
   /// Appends a value, what needs no escape in one piece.
   static func appendRuns(_ value: Span<UInt8>, to out: inout ByteBuffer) {
-    var run = 0
-    for index in value.indices {
-      let byte = unsafe value[unchecked: index]
-      // Tab, line feed, carriage return and backslash; what else is here is plain.
-      guard byte < 0x0E || byte == UInt8(ascii: "\\") else { continue }
-      out.append(value.extracting(run..<index))
-      append(byte, to: &out)
-      run = index + 1
+    var at = out.appendPlain(value, from: 0)
+    while at < value.count {
+      append(value[at], to: &out)
+      at = out.appendPlain(value, from: at + 1)
     }
-    out.append(value.extracting(droppingFirst: run))
   }
 }
 
