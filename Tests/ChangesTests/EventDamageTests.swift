@@ -44,7 +44,7 @@ import Testing
   /// What an applier does with a line before it asks the target.
   static func read(_ line: [UInt8], _ changes: TableChanges) throws {
     let kind = try EventLine.kind(of: line.span)
-    let event = try EventLine(line.span)
+    let event = try EventLine(line.span, opensRow: true)
     #expect(event.kind == kind)
     for member in [event.lsn, event.endLSN] { _ = EventLine.position(line.span, member) }
     for member in [event.xid, event.committedAt] { _ = EventLine.plain(line.span, member) }
@@ -57,15 +57,22 @@ import Testing
   }
 
   private static func readRows(
-    _ line: [UInt8], _ event: EventLine, _ changes: TableChanges
+    _ line: [UInt8], _ opened: EventLine, _ changes: TableChanges
   ) throws {
+    var event = opened
     for name in [event.schema, event.table] where !name.isEmpty {
       _ = try JSONValue(parsing: line.span.extracting(name))
     }
     changes.new.clear()
     changes.old.clear()
-    if !event.new.isEmpty { try changes.readNew(line.span, event.new) }
-    if !event.old.isEmpty { try changes.readOld(line.span, event.old) }
+    if !event.new.isEmpty {
+      let end = try changes.readNew(line.span, event.new.lowerBound)
+      if event.isOpen { try event.close(line.span, at: end) }
+    }
+    if !event.old.isEmpty { try changes.readOld(line.span, event.old.lowerBound) }
+    // Whoever reads all of the line before its row finds the same in it.
+    let whole = try EventLine(line.span)
+    #expect(whole.new == event.new && whole.old == event.old && whole.lsn == event.lsn)
     let set = changes.setColumns([0], hasOld: !event.old.isEmpty)
     _ = changes.keyHashes(hasNew: true, hasOld: true)
     var rows = TextRows(width: max(1, set.count))
@@ -140,7 +147,7 @@ import Testing
       var (dice, line) = (Dice(state: seed), Self.lines[3 + Int(seed % 4)])
       _ = dice.damage(&line)
       tryToRead(line, changes)
-      try changes.readNew(good.span, try EventLine(good.span).new)
+      _ = try changes.readNew(good.span, try EventLine(good.span).new.lowerBound)
       var rows = TextRows(width: 2)
       changes.new.append([0, 1], to: &rows)
       #expect(changes.new.present == [1, 0] && rows.text(0, 0) == "5" && rows.text(0, 1) == "n")

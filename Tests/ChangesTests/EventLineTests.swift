@@ -21,6 +21,27 @@ import Testing
     #expect(event.endLSN.isEmpty)
   }
 
+  /// The new row is left to whoever reads it, but for one that comes before the event names its table.
+  @Test func leavesTheRowOpen() throws {
+    let line = #"{"type":"insert","table":"t","new": {"a":1},"lsn":"1/2"}"#
+    var event = try EventLine(line.utf8.span, opensRow: true)
+    #expect(event.isOpen && event.lsn.isEmpty)
+    #expect(Self.text(line, event.new).hasPrefix(#"{"a":1}"#))
+    try event.close(line.utf8.span, at: event.new.lowerBound + 7)
+    #expect(!event.isOpen && Self.text(line, event.lsn) == #""1/2""#)
+    #expect(Self.text(line, event.new) == #"{"a":1}"#)
+    let early = #"{"type":"insert","new":{"a":1},"table":"t"}"#
+    #expect(try !EventLine(early.utf8.span, opensRow: true).isOpen)
+  }
+
+  @Test(arguments: ["", "x}", ",}", #","lsn":}"#, "}x", "}}"])
+  func refusesWhatIsWrongBehindTheRow(rest: String) throws {
+    let line = #"{"type":"insert","table":"t","new":{}"#
+    let whole = line + rest
+    var event = try EventLine(whole.utf8.span, opensRow: true)
+    #expect(throws: JSONError.self) { try event.close(whole.utf8.span, at: line.utf8.count) }
+  }
+
   @Test(arguments: [
     ("begin", EventKind.begin), ("read", .read), ("commit_prepared", .commitPrepared),
     ("rollback_prepared", .rollbackPrepared), ("truncate", .truncate), ("relation", .relation),

@@ -78,6 +78,7 @@ public struct Progress: Sendable {
   }
 
   public mutating func report(inBytes: Int, outBytes: Int, rows: Int? = nil) {
+    guard log.isKept else { return }
     let now = Clock.monotonic()
     guard now >= next else { return }
     next = now + 1_000_000_000

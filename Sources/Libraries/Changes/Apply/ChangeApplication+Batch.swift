@@ -12,6 +12,15 @@ extension ChangeApplication {
     }
   }
 
+  /// The event of a line that is to be sent, its row not yet read.
+  private mutating func openEvent(_ index: Int) throws(Failure) -> EventLine {
+    var head = head
+    defer { self.head = head }
+    do throws(JSONError) { return try EventLine(lines[index], after: &head) } catch {
+      throw Failure(.badInput, "line \(lines.number(index)): \(error)")
+    }
+  }
+
   /// Sends the lines up to `end`, or has the sink hold them.
   mutating func send(upTo end: Int) throws {
     do { try pass(upTo: end) } catch let refusal as Refusal { try recover(refusal, upTo: end) }
@@ -23,7 +32,7 @@ extension ChangeApplication {
 
   mutating func pass(upTo end: Int) throws {
     while sent < end {
-      let event = try event(sent)
+      let event = try openEvent(sent)
       do {
         switch event.kind {
         case .begin: try sink.write(again: lines[sent].extracting(event.again).equals("true"))

@@ -16,6 +16,7 @@ public struct ChangeApplication: ~Copyable {
   let applied: AppliedPosition
   var acks = RecordWriter()
   var lines = HeldLines()
+  var head = EventHead()
   /// The end of the last transaction that is committed or in the batch.
   var reached: LSN
   /// The end of the last one that is committed.
@@ -178,7 +179,7 @@ public struct ChangeApplication: ~Copyable {
 
   mutating func take(_ line: Span<UInt8>, _ number: Int) throws {
     let kind: EventKind
-    do throws(JSONError) { kind = try EventLine.kind(of: line) } catch {
+    do throws(JSONError) { kind = try EventLine.kind(of: line, after: head) } catch {
       throw Failure(.badInput, "line \(number): \(error)")
     }
     switch kind {
@@ -303,7 +304,7 @@ public struct ChangeApplication: ~Copyable {
   }
 
   func isRelation(_ index: Int) throws -> Bool {
-    try event(index).kind == .relation
+    try EventLine.kind(of: lines[index]) == .relation
   }
 
   mutating func learnRelations(from first: Int) throws {

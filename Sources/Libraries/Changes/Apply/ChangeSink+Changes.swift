@@ -23,7 +23,7 @@ extension ChangeSink {
 
   private mutating func insert(_ event: EventLine, _ line: Span<UInt8>) throws {
     let table = try table(event, line)
-    try located(table) { () throws(RowProblem) in try table.readNew(line, event.new) }
+    _ = try readNew(table, event, line)
     if try follows(table, line, hasNew: true, hasOld: false) { return }
     if mindsOrder { try turn(to: table, .insert, table.new.present, []) }
     let run = try insertRun(table)
@@ -45,11 +45,9 @@ extension ChangeSink {
 
   private mutating func update(_ event: EventLine, _ line: Span<UInt8>) throws {
     let table = try table(event, line)
+    let event = try readNew(table, event, line)
     let hasOld = !event.old.isEmpty
-    try located(table) { () throws(RowProblem) in
-      try table.readNew(line, event.new)
-      if hasOld { try table.readOld(line, event.old) }
-    }
+    if hasOld { try readOld(table, event, line) }
     let match = try match(table, isOld: hasOld, "update")
     if try follows(table, line, hasNew: true, hasOld: hasOld) { return }
     let set = table.setColumns(match, hasOld: hasOld)
@@ -70,7 +68,7 @@ extension ChangeSink {
 
   private mutating func delete(_ event: EventLine, _ line: Span<UInt8>) throws {
     let table = try table(event, line)
-    try located(table) { () throws(RowProblem) in try table.readOld(line, event.old) }
+    try readOld(table, event, line)
     let match = try match(table, isOld: true, "delete")
     if try follows(table, line, hasNew: false, hasOld: true) { return }
     table.forgetNew()
@@ -134,10 +132,35 @@ extension ChangeSink {
     }
   }
 
-  private func located(
-    _ table: TableChanges, _ read: () throws(RowProblem) -> Void
-  ) throws(Failure) {
-    do throws(RowProblem) { try read() } catch {
+  /// Reads the new row, and what of the event comes behind it.
+  private func readNew(
+    _ table: TableChanges, _ event: EventLine, _ line: Span<UInt8>
+  ) throws -> EventLine {
+    guard !event.new.isEmpty else { throw Failure(.badInput, "a change lacks its new row") }
+    let end = try located(table) { () throws(RowProblem) in
+      try table.readNew(line, event.new.lowerBound)
+    }
+    guard event.isOpen else { return event }
+    var event = event
+    do throws(JSONError) { try event.close(line, at: end) } catch {
+      throw Failure(.badInput, "\(error)")
+    }
+    return event
+  }
+
+  private func readOld(
+    _ table: TableChanges, _ event: EventLine, _ line: Span<UInt8>
+  ) throws {
+    guard !event.old.isEmpty else { throw Failure(.badInput, "a delete lacks its old row") }
+    try located(table) { () throws(RowProblem) in
+      try table.readOld(line, event.old.lowerBound)
+    }
+  }
+
+  private func located<Value>(
+    _ table: TableChanges, _ read: () throws(RowProblem) -> Value
+  ) throws(Failure) -> Value {
+    do throws(RowProblem) { return try read() } catch {
       let column = error.column.map { ", column \(Quoting.identifier($0))" } ?? ""
       throw Failure(.badInput, "\(table.target.sqlName)\(column): \(error.problem)")
     }

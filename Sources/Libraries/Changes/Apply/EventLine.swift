@@ -6,6 +6,8 @@ internal import Postgres
 enum EventKind: UInt8 {
   case begin, commit, relation, insert, update, delete, truncate, message, read
   case prepare, commitPrepared, rollbackPrepared
+
+  var isOfRow: Bool { self == .insert || self == .update || self == .delete || self == .read }
 }
 
 /// One change event, taken apart in place: where the values of its members lie in its line.
@@ -26,23 +28,93 @@ struct EventLine {
   /// Of a commit: the snapshot that it is a part of.
   private(set) var copy = 0..<0
 
+  /// The new row, and what follows it, has not been looked at.
+  private(set) var isOpen = false
+
   /// Reads the members; `kind` must be that of the line.
-  init(_ line: Span<UInt8>) throws(JSONError) {
+  ///
+  /// With `opensRow` it stops at a new row that comes behind its table, for whoever reads the row anyway;
+  /// `new` then has no end, until `close` is told of it.
+  init(_ line: Span<UInt8>, opensRow: Bool = false) throws(JSONError) {
     var scanner = JSONScanner()
+    try readKind(line, &scanner)
+    try readMembers(line, &scanner, opensRow: opensRow)
+  }
+
+  /// The same; what the line has in common with the one before it is not read again.
+  init(_ line: Span<UInt8>, after head: inout EventHead) throws(JSONError) {
+    var scanner = JSONScanner()
+    if head.begins(line, &scanner) {
+      self = head.event
+    } else {
+      try readKind(line, &scanner)
+      if kind.isOfRow {
+        try readTable(line, &scanner)
+        head = EventHead(line.extracting(..<scanner.offset), self)
+      }
+    }
+    try readMembers(line, &scanner, opensRow: true)
+  }
+
+  fileprivate init() {}
+
+  private mutating func readKind(
+    _ line: Span<UInt8>, _ scanner: inout JSONScanner
+  ) throws(JSONError) {
     try scanner.expect(UInt8(ascii: "{"), line)
-    var isFirst = true
-    repeat {
-      let name = line.extracting(try scanner.string(line).inside)
-      try scanner.expect(UInt8(ascii: ":"), line)
-      let value = try scanner.value(line)
-      if isFirst { kind = try Self.kind(name, line, value) } else { set(name, value) }
-      isFirst = false
-    } while scanner.skip(UInt8(ascii: ","), line)
+    let name = try Self.name(line, &scanner)
+    kind = try Self.kind(name, line, try scanner.value(line))
+  }
+
+  /// Reads schema and table where they come next.
+  private mutating func readTable(
+    _ line: Span<UInt8>, _ scanner: inout JSONScanner
+  ) throws(JSONError) {
+    var next = scanner
+    for word: StaticString in ["schema", "table"] {
+      guard next.skip(UInt8(ascii: ","), line) else { return }
+      let name = try Self.name(line, &next)
+      guard name.equals(word), try next.kind(line) == .string else { return }
+      set(name, try next.value(line))
+      scanner = next
+    }
+  }
+
+  /// Reads what follows the new row, which ends at `end`.
+  mutating func close(_ line: Span<UInt8>, at end: Int) throws(JSONError) {
+    isOpen = false
+    new = new.lowerBound..<end
+    var scanner = JSONScanner(at: end)
+    try readMembers(line, &scanner, opensRow: false)
+  }
+
+  private mutating func readMembers(
+    _ line: Span<UInt8>, _ scanner: inout JSONScanner, opensRow: Bool
+  ) throws(JSONError) {
+    while scanner.skip(UInt8(ascii: ","), line) {
+      let name = try Self.name(line, &scanner)
+      if opensRow, !table.isEmpty, name.equals("new") {
+        scanner.skipBlanks(line)
+        (isOpen, new) = (true, scanner.offset..<line.count)
+        return
+      }
+      set(name, try scanner.value(line))
+    }
     try scanner.expect(UInt8(ascii: "}"), line)
     scanner.skipBlanks(line)
     guard scanner.offset == line.count else {
       throw JSONError(expected: "nothing more", offset: scanner.offset)
     }
+  }
+
+  /// Steps over a member's name and the colon.
+  @_lifetime(copy line)
+  private static func name(
+    _ line: Span<UInt8>, _ scanner: inout JSONScanner
+  ) throws(JSONError) -> Span<UInt8> {
+    let name = line.extracting(try scanner.string(line).inside)
+    try scanner.expect(UInt8(ascii: ":"), line)
+    return name
   }
 
   private mutating func set(_ name: Span<UInt8>, _ value: Range<Int>) {
@@ -62,11 +134,13 @@ struct EventLine {
   }
 
   /// The kind of the event in a line, without reading the rest of it.
-  static func kind(of line: Span<UInt8>) throws(JSONError) -> EventKind {
+  static func kind(
+    of line: Span<UInt8>, after head: EventHead = EventHead()
+  ) throws(JSONError) -> EventKind {
     var scanner = JSONScanner()
+    if head.begins(line, &scanner) { return head.event.kind }
     try scanner.expect(UInt8(ascii: "{"), line)
-    let name = line.extracting(try scanner.string(line).inside)
-    try scanner.expect(UInt8(ascii: ":"), line)
+    let name = try name(line, &scanner)
     scanner.skipBlanks(line)
     let start = scanner.offset
     _ = try scanner.string(line)
@@ -127,5 +201,22 @@ struct EventLine {
     }
     guard let high, digits > 0 else { return nil }
     return LSN(rawValue: high << 32 | low)
+  }
+}
+
+/// The front of a line, its type and its table, which lines mostly have in common with the one before them.
+struct EventHead {
+  private let bytes: [UInt8]
+  fileprivate let event: EventLine
+
+  init() { (bytes, event) = ([], EventLine()) }
+
+  fileprivate init(_ front: Span<UInt8>, _ event: EventLine) {
+    (bytes, self.event) = ([UInt8](copying: front), event)
+  }
+
+  /// Steps over it if the line begins with it.
+  fileprivate func begins(_ line: Span<UInt8>, _ scanner: inout JSONScanner) -> Bool {
+    !bytes.isEmpty && scanner.skip(exactly: bytes.span, line)
   }
 }

@@ -20,27 +20,29 @@ struct RowReader: ~Copyable {
   private var starts: [Int]
   /// The columns that have a value, in the order in which they came.
   private(set) var present: [Int] = []
-  /// The names of the row before, as they stood in the line, and the columns that they mean.
-  private var names: [[UInt8]] = []
-  private var places: [Int] = []
+  /// The names of the row before, `"name":`, one behind the other.
+  private var names = ByteBuffer()
+  /// Where each of them ends in `names`, and the column that it means.
+  private var known: [(end: Int, place: Int)] = []
 
   init(columnCount: Int) { starts = [Int](repeating: -1, count: columnCount) }
 
-  /// Reads an object; `columns` is where names are looked up, -1 for a column that is passed over.
+  /// Reads the object at `start`, and returns where it ends.
+  ///
+  /// `columns` is where names are looked up, -1 for a column that is passed over.
   mutating func read(
-    _ line: Span<UInt8>, _ object: Range<Int>, _ table: TargetTable, _ columns: [[UInt8]: Int],
+    _ line: Span<UInt8>, _ start: Int, _ table: TargetTable, _ columns: [[UInt8]: Int],
     _ texts: inout TextValues
-  ) throws(RowProblem) {
+  ) throws(RowProblem) -> Int {
     clear()
     do throws(JSONError) {
-      var scanner = JSONScanner(at: object.lowerBound)
+      var scanner = JSONScanner(at: start)
       try scanner.expect(UInt8(ascii: "{"), line)
-      if scanner.skip(UInt8(ascii: "}"), line) { return }
+      if scanner.skip(UInt8(ascii: "}"), line) { return scanner.offset }
       var member = 0
       repeat {
-        let place = try place(line, try scanner.string(line).inside, member, columns)
+        let place = try place(line, &scanner, member, columns)
         member += 1
-        try scanner.expect(UInt8(ascii: ":"), line)
         if place < 0 {
           _ = try scanner.value(line)
         } else {
@@ -52,6 +54,8 @@ struct RowReader: ~Copyable {
           try append(line, &scanner, place, table.columns[place].isJSON, &texts)
         }
       } while scanner.skip(UInt8(ascii: ","), line)
+      try scanner.expect(UInt8(ascii: "}"), line)
+      return scanner.offset
     } catch {
       let name = present.last.map { table.columns[$0].name }
       throw RowProblem(column: name, problem: error.description)
@@ -64,29 +68,37 @@ struct RowReader: ~Copyable {
     values.removeAll()
   }
 
-  /// The column that a name means.
+  /// Steps over the name that comes next and its colon, and returns the column that it means.
   private mutating func place(
-    _ line: Span<UInt8>, _ inside: Range<Int>, _ member: Int, _ columns: [[UInt8]: Int]
+    _ line: Span<UInt8>, _ scanner: inout JSONScanner, _ member: Int, _ columns: [[UInt8]: Int]
   ) throws(JSONError) -> Int {
-    let raw = line.extracting(inside)
-    if member < names.count, Self.equal(names[member], raw) { return places[member] }
-    var name = ByteBuffer(capacity: inside.count)
-    try JSONText.appendUnescaped(raw, to: &name)
-    guard let place = columns[[UInt8](copying: name.span)] else {
-      let name = Quoting.identifier(String(utf8: name.span))
-      throw JSONError(
-        expected: "a column that the target has, found \(name)", offset: inside.lowerBound)
+    let start = member == 0 ? 0 : known[member - 1].end
+    if member < known.count,
+      scanner.skip(exactly: names.span.extracting(start..<known[member].end), line)
+    {
+      return known[member].place
     }
-    names.removeSubrange(min(member, names.count)...)
-    places.removeSubrange(min(member, places.count)...)
-    if names.count == member {
-      names.append([UInt8](copying: raw))
-      places.append(place)
-    }
+    let inside = try scanner.string(line).inside
+    let place = try Self.find(line, inside, columns)
+    try scanner.expect(UInt8(ascii: ":"), line)
+    known.removeSubrange(member...)
+    names.truncate(to: start)
+    names.append(line.extracting(inside.lowerBound - 1..<inside.upperBound + 1))
+    names.append(UInt8(ascii: ":"))
+    known.append((names.count, place))
     return place
   }
 
-  private static func equal(_ name: [UInt8], _ raw: Span<UInt8>) -> Bool { name.span.equals(raw) }
+  private static func find(
+    _ line: Span<UInt8>, _ inside: Range<Int>, _ columns: [[UInt8]: Int]
+  ) throws(JSONError) -> Int {
+    var name = ByteBuffer(capacity: inside.count)
+    try JSONText.appendUnescaped(line.extracting(inside), to: &name)
+    if let place = columns[[UInt8](copying: name.span)] { return place }
+    let shown = Quoting.identifier(String(utf8: name.span))
+    throw JSONError(
+      expected: "a column that the target has, found \(shown)", offset: inside.lowerBound)
+  }
 
   /// Appends the value that comes next.
   private mutating func append(
@@ -101,15 +113,10 @@ struct RowReader: ~Copyable {
     let start = values.count
     TextRows.append(length: 0, to: &values)
     if kind == .string, !isJSON {
-      let (inside, escaped) = try scanner.string(line)
-      if escaped {
-        try JSONText.appendUnescaped(line.extracting(inside), to: &values)
-        guard values.span.firstIndex(of: 0, from: start + 4) == nil else {
-          throw JSONError(
-            expected: #"no \u0000, which cannot be stored as text"#, offset: inside.lowerBound)
-        }
-      } else {
-        values.append(line.extracting(inside))
+      let escaped = try scanner.string(line, appendingTo: &values)
+      if escaped, values.span.firstIndex(of: 0, from: start + 4) != nil {
+        throw JSONError(
+          expected: #"no \u0000, which cannot be stored as text"#, offset: scanner.offset)
       }
     } else {
       let value = line.extracting(try scanner.value(line))
@@ -141,6 +148,9 @@ struct RowReader: ~Copyable {
   func append(_ columns: some Sequence<Int>, to rows: inout TextRows) {
     for column in columns { rows.append(stored: stored(column)) }
   }
+
+  /// Appends all of the row, in the order in which it came.
+  func appendAll(to rows: inout TextRows) { rows.append(stored: values.span, count: present.count) }
 
   /// True where both have the value, and the same.
   func agrees(_ column: Int, with other: borrowing RowReader) -> Bool {

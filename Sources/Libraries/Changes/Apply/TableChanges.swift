@@ -42,7 +42,7 @@ final class TableChanges {
   private(set) var updates: [PendingRun] = []
   private(set) var inserts: PendingRun?
   /// Hashes of the keys of rows that wait to be inserted, and of those that wait to be changed.
-  private var inserted: Set<UInt64> = []
+  private var inserted = KeySet()
   private var touched: Set<UInt64> = []
   var isDirty = false
   /// The event that described the table.
@@ -60,12 +60,13 @@ final class TableChanges {
     self.places = places
   }
 
-  func readNew(_ line: Span<UInt8>, _ object: Range<Int>) throws(RowProblem) {
-    try new.read(line, object, target, places, &texts)
+  /// Reads the row at `start`, and returns where it ends.
+  func readNew(_ line: Span<UInt8>, _ start: Int) throws(RowProblem) -> Int {
+    try new.read(line, start, target, places, &texts)
   }
 
-  func readOld(_ line: Span<UInt8>, _ object: Range<Int>) throws(RowProblem) {
-    try old.read(line, object, target, places, &texts)
+  func readOld(_ line: Span<UInt8>, _ start: Int) throws(RowProblem) {
+    _ = try old.read(line, start, target, places, &texts)
   }
 
   /// There is no new row, as with a delete.
@@ -105,7 +106,8 @@ final class TableChanges {
     return run
   }
 
-  func appendNew(to run: PendingRun) { new.append(run.columns, to: &run.rows) }
+  /// Adds the new row to a run for it.
+  func appendNew(to run: PendingRun) { new.appendAll(to: &run.rows) }
 
   func deleteRun(_ match: [Int]) -> PendingRun {
     if let deletes, deletes.columns == match { return deletes }
@@ -139,7 +141,7 @@ final class TableChanges {
   /// Notes the insert of the new row; false when its key waits to be changed.
   func noteInsert() -> Bool {
     guard case .key(let key) = target.match, let hash = new.hash(key) else { return true }
-    guard !touched.contains(hash) else { return false }
+    guard touched.isEmpty || !touched.contains(hash) else { return false }
     inserted.insert(hash)
     return true
   }
@@ -162,8 +164,29 @@ final class TableChanges {
     // Of tables whose rows have long values there may be as many sets of columns as rows.
     if updates.count > 32 { updates.removeAll() }
     inserts?.rows.removeAll()
-    inserted.removeAll(keepingCapacity: true)
+    inserted.removeAll()
     touched.removeAll(keepingCapacity: true)
     isDirty = false
+  }
+}
+
+/// Hashes of keys, which are put in order only once somebody asks: of rows that are inserted nobody mostly does.
+struct KeySet {
+  private var added: [UInt64] = []
+  private var known: Set<UInt64> = []
+
+  mutating func insert(_ hash: UInt64) { added.append(hash) }
+
+  mutating func contains(_ hash: UInt64) -> Bool {
+    if !added.isEmpty {
+      known.formUnion(added)
+      added.removeAll(keepingCapacity: true)
+    }
+    return known.contains(hash)
+  }
+
+  mutating func removeAll() {
+    added.removeAll(keepingCapacity: true)
+    known.removeAll(keepingCapacity: true)
   }
 }
