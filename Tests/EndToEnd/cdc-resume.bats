@@ -170,13 +170,14 @@ insert into log values (:id, 'log');
 \endif
 SQL
   pgbench --no-vacuum --client 2 --time 5 --rate 800 --file writer.sql "$source" >/dev/null 2>&1 3>&- 8>&- &
-  local writer=$! victim pid round
+  local writer=$! victim pid round before
   for round in 1 2 3 4; do
-    victim=cdc-snapshot
+    victim=cdc-snapshot before=$(runs)
     if ((round % 2)); then victim=cdc-apply; fi
     copy 0 -j 2 >/dev/null 2>&1 3>&- &
     pid=$!
-    sleep "0.$((RANDOM % 3 + 2))"
+    eventually 5 has_run_again "$before" >/dev/null || true
+    sleep "0.0$((RANDOM % 10))"
     pkill -9 -P "$pid" -x "$victim" || true
     wait "$pid" || true
   done
@@ -187,6 +188,8 @@ SQL
   echo "# $(runs) runs" >&3
   (($(runs) > 1)) || fail "nothing was killed in time"
 }
+
+has_run_again() { (($(runs) > $1)); }
 
 copied() { copy 0 -j 2 >/dev/null 2>&1; }
 

@@ -134,6 +134,14 @@ public struct ByteBuffer: ~Copyable {
     }
   }
 
+  /// Appends the bytes of `value`, the most significant first.
+  @inlinable
+  public mutating func append<T: FixedWidthInteger & BitwiseCopyable>(bigEndian value: T) {
+    let length = MemoryLayout<T>.size
+    unsafe UnsafeMutableRawPointer(reserve(length)).storeBytes(of: value.bigEndian, as: T.self)
+    _count += length
+  }
+
   /// Appends `value` in decimal digits.
   public mutating func append(decimal value: some FixedWidthInteger) {
     append(String(value))

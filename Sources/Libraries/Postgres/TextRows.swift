@@ -36,17 +36,9 @@ public struct TextRows: ~Copyable {
   /// Appends a value; nil is NULL.
   public mutating func append(_ value: String?) {
     valueCount += 1
-    guard let value else { return Self.append(length: -1, to: &values) }
-    Self.append(length: Int32(value.utf8.count), to: &values)
+    guard let value else { return values.append(bigEndian: Int32(-1)) }
+    values.append(bigEndian: Int32(value.utf8.count))
     values.append(value)
-  }
-
-  /// Appends four bytes, most significant first.
-  @inlinable
-  public static func append(length: Int32, to buffer: inout ByteBuffer) {
-    unsafe UnsafeMutableRawPointer(buffer.reserve(4)).storeBytes(
-      of: length.bigEndian, as: Int32.self)
-    unsafe buffer.advance(by: 4)
   }
 
   /// Puts the length of what was written since `start` into the four bytes that stand there.
@@ -54,7 +46,7 @@ public struct TextRows: ~Copyable {
   public static func setLength(at start: Int, in buffer: inout ByteBuffer) {
     let length = buffer.count - start - 4
     buffer.truncate(to: start)
-    append(length: Int32(truncatingIfNeeded: length), to: &buffer)
+    buffer.append(bigEndian: Int32(truncatingIfNeeded: length))
     unsafe buffer.advance(by: length)
   }
 
@@ -88,6 +80,30 @@ public struct TextRows: ~Copyable {
     }
   }
 
+  /// Appends the rows in the binary format of COPY; false, and nothing of it, where a value has no such form here.
+  ///
+  ///     number of values Int16 | length Int32 and bytes of each
+  func appendCopyBinary(_ forms: [BinaryForm], to out: inout ByteBuffer) -> Bool {
+    let span = values.span
+    let start = out.count
+    var (at, column) = (0, 0)
+    while at < span.count {
+      let length = Int(span.bigEndian(Int32.self, at: at))
+      at += 4
+      if column == 0 { out.append(bigEndian: Int16(width)) }
+      if length < 0 {
+        out.append(bigEndian: Int32(-1))
+      } else if forms[column].append(span.extracting(at..<at + length), to: &out) {
+        at += length
+      } else {
+        out.truncate(to: start)
+        return false
+      }
+      column = column + 1 == width ? 0 : column + 1
+    }
+    return true
+  }
+
   /// Appends one `text[]` per column in the binary format, and returns where each begins.
   ///
   ///     dimensions Int32 | has NULLs Int32 | element type Int32 | count Int32 | lower bound Int32 | elements
@@ -103,7 +119,7 @@ public struct TextRows: ~Copyable {
     var starts: [Int] = []
     for column in 0..<width {
       starts.append(out.count)
-      for word in [1, 1, 25, Int32(count), 1] { Self.append(length: word, to: &out) }
+      for word in [1, 1, 25, Int32(count), 1] as [Int32] { out.append(bigEndian: word) }
       appendColumn(from: next[column], to: &out)
     }
     return starts
@@ -137,15 +153,29 @@ extension CopyText {
 /// Statements that are sent, and whose outcome is asked for later.
 extension Connection {
   /// Begins a COPY statement; until `collect`, nothing but rows may be sent.
-  public borrowing func beginCopy(_ sql: String) throws { try startCopyIn(sql) }
-
-  /// Sends rows of the COPY statement.
   ///
+  /// `isBinary` must be what the statement says of the format.
+  public borrowing func beginCopy(_ sql: String, isBinary: Bool) throws {
+    try startCopyIn(sql)
+    guard isBinary else { return }
+    let head = CopyBinary.head
+    _ = try sendCopyIn(head.span)
+  }
+
+  /// Sends rows of the COPY statement: in the binary format if there are `forms`, one for each value of a row.
+  ///
+  /// False, and nothing is sent, if a value has no such form here.
   /// Whether the server takes them shows in `collect` only.
-  public borrowing func sendCopy(_ rows: borrowing TextRows) throws {
-    var text = ByteBuffer(capacity: rows.byteCount + rows.byteCount / 8)
-    rows.appendCopyText(to: &text)
-    _ = try sendCopyIn(text.span)
+  public borrowing func sendCopy(_ rows: borrowing TextRows, as forms: [BinaryForm]?) throws -> Bool
+  {
+    var bytes = ByteBuffer(capacity: rows.byteCount + rows.byteCount / 8)
+    if let forms {
+      guard rows.appendCopyBinary(forms, to: &bytes) else { return false }
+    } else {
+      rows.appendCopyText(to: &bytes)
+    }
+    _ = try sendCopyIn(bytes.span)
+    return true
   }
 
   /// Has the server parse a statement that is run again and again.
@@ -176,12 +206,19 @@ extension Connection {
     guard sent == 1 else { throw unsafe PostgresError(connection: handle) }
   }
 
-  /// Waits for what was sent, a COPY statement or another; the number of rows that it changed.
+  /// Waits for what was sent; the number of rows that it changed.
+  public borrowing func collect() throws -> Int { try finish()?.affected ?? 0 }
+
+  /// Ends the rows of the COPY statement, and waits for what the server says; the number of rows that it took.
   ///
   /// The corresponding C function is `PQputCopyEnd`.
-  public borrowing func collect(isCopy: Bool) throws -> Int {
+  public borrowing func endCopy(isBinary: Bool) throws -> Int {
     defer { _ = unsafe PQsetnonblocking(handle, 0) }
-    if isCopy { try sendCopyEnd() }
-    return try finish()?.affected ?? 0
+    if isBinary {
+      let tail = CopyBinary.tail
+      _ = try sendCopyIn(tail.span)
+    }
+    try sendCopyEnd()
+    return try collect()
   }
 }

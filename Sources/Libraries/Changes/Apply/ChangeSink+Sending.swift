@@ -51,15 +51,24 @@ extension ChangeSink {
 
   /// Sends rows by COPY: by the statement that is open, if it is the run's own.
   private mutating func copy(_ run: PendingRun, _ table: TargetTable) throws {
-    if inFlight?.copied !== run {
-      try begin()
+    if inFlight?.copied !== run { try beginCopy(run, table) }
+    if try inFlight?.refusable({ try connection.sendCopy(run.rows, as: run.forms) }) == false {
+      // A value that the server alone can read: from here on all of them go as text.
       try collect()
-      let flight = Flight(kind: .insert, table: table.sqlName, copied: run)
-      try flight.refusable { try connection.beginCopy(table.copyStatement(run.columns)) }
-      inFlight = flight
+      run.forms = nil
+      return try copy(run, table)
     }
-    try inFlight?.refusable { try connection.sendCopy(run.rows) }
     run.rows.removeAll()
+  }
+
+  private mutating func beginCopy(_ run: PendingRun, _ table: TargetTable) throws {
+    try begin()
+    try collect()
+    let flight = Flight(kind: .insert, table: table.sqlName, copied: run)
+    try flight.refusable {
+      try connection.beginCopy(table.copyStatement(run), isBinary: run.forms != nil)
+    }
+    inFlight = flight
   }
 
   private mutating func execute(_ run: PendingRun, _ table: TargetTable) throws {
@@ -75,7 +84,10 @@ extension ChangeSink {
   mutating func collect() throws {
     guard let flight = inFlight else { return }
     inFlight = nil
-    let done = try flight.refusable { try connection.collect(isCopy: flight.copied != nil) }
+    let done = try flight.refusable {
+      guard let run = flight.copied else { return try connection.collect() }
+      return try connection.endCopy(isBinary: run.forms != nil)
+    }
     if flight.kind != .insert, !writesAgain { misses.add(max(0, flight.rows - done), flight.table) }
   }
 

@@ -108,10 +108,10 @@ struct RowReader: ~Copyable {
     let kind = try scanner.kind(line)
     if kind == .null {
       _ = try scanner.value(line)
-      return TextRows.append(length: -1, to: &values)
+      return values.append(bigEndian: Int32(-1))
     }
     let start = values.count
-    TextRows.append(length: 0, to: &values)
+    values.append(bigEndian: Int32(0))
     if kind == .string, !isJSON {
       let escaped = try scanner.string(line, appendingTo: &values)
       if escaped, values.span.firstIndex(of: 0, from: start + 4) != nil {

@@ -15,6 +15,8 @@ final class PendingRun {
   var rows: TextRows
   /// The name of the statement that the server has parsed for it.
   var prepared: String?
+  /// How its values are copied; nil for text.
+  var forms: [BinaryForm]?
 
   init(_ kind: Kind, match: [Int], written: [Int]) {
     self.kind = kind
@@ -102,6 +104,8 @@ final class TableChanges {
   /// Makes the run for the new row; the one before must have been sent.
   func newInsertRun() -> PendingRun {
     let run = PendingRun(.insert, match: [], written: new.present)
+    let forms = new.present.compactMap { target.columns[$0].binaryForm }
+    if forms.count == new.present.count { run.forms = forms }
     inserts = run
     return run
   }

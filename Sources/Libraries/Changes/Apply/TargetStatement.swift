@@ -43,8 +43,9 @@ extension TargetTable {
     return "unnest(\(arrays)) AS v(\(names))"
   }
 
-  func copyStatement(_ written: [Int]) -> String {
-    "COPY \(sqlName) (\(list(written))) FROM STDIN"
+  func copyStatement(_ run: PendingRun) -> String {
+    let format = run.forms == nil ? "" : " (FORMAT binary)"
+    return "COPY \(sqlName) (\(list(run.columns))) FROM STDIN\(format)"
   }
 
   func insertStatement(_ written: [Int], _ conflict: ConflictAction) -> String {

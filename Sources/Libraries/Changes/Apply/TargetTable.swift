@@ -17,6 +17,8 @@ struct TargetTable {
     var comparesText = false
     /// In events the value is JSON text.
     var isJSON = false
+    /// Nil where only the text of a value can be sent.
+    var binaryForm: BinaryForm?
   }
 
   /// How the row of an update or a delete is found.
@@ -73,7 +75,8 @@ extension TargetTable {
         Column(
           name: name, cast: rows.text(row, 1), isAlwaysIdentity: rows.boolean(row, 2),
           isGenerated: rows.boolean(row, 3), comparesText: !rows.boolean(row, 4),
-          isJSON: source.columns.first { $0.name == name }?.isJSON ?? false))
+          isJSON: source.columns.first { $0.name == name }?.isJSON ?? false,
+          binaryForm: rows.integer(row, 6).flatMap { BinaryForm(typeOID: $0) }))
     }
     for column in source.columns where !columns.contains(where: { $0.name == column.name }) {
       throw Failure(
@@ -126,7 +129,7 @@ extension TargetTable {
             OR EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.castsource = b.oid
               AND c.casttarget = o.opcintype AND c.castmethod = 'b' AND c.castcontext = 'i'))))
         FROM base b WHERE b.attnum = a.attnum),
-      coalesce(a.attnum = ANY (i.indkey::int2[]), false)
+      coalesce(a.attnum = ANY (i.indkey::int2[]), false), a.atttypid
     FROM pg_catalog.pg_attribute a
     LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
       AND i.indimmediate AND i.indisvalid

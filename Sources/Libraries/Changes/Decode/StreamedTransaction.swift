@@ -76,11 +76,3 @@ final class StreamedTransaction {
     held.removeFirst(next)
   }
 }
-
-extension ByteBuffer {
-  fileprivate mutating func append<T: FixedWidthInteger>(bigEndian value: T) {
-    unsafe withUnsafeBytes(of: value.bigEndian) { raw in
-      append(unsafe Span<UInt8>(_unsafeBytes: raw))
-    }
-  }
-}

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Filter
+internal import Postgres
 
 /// Dates, times and intervals as Debezium has them with time.precision.mode adaptive.
 enum DebeziumTime {
