@@ -20,8 +20,8 @@ REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SUPPORT=$REPO/Tests/Support
 SCRATCH=${BATS_FILE_TMPDIR:-}
 # Debian's psql is a script that looks for clusters, which takes longer than most of what tests ask.
-# A server's own programs come first: those of another version may not understand it.
-PATH=$REPO/bin:$REPO/pipelines:${SERVER_PROGRAMS:+$SERVER_PROGRAMS:}$(printf '%s:' /usr/lib/postgresql/*/bin)$PATH
+# A python3 may be such a script too. A server's own programs come first: those of another version may not understand it.
+PATH=$REPO/bin:$REPO/pipelines:${SERVER_PROGRAMS:+$SERVER_PROGRAMS:}$(printf '%s:' /usr/lib/postgresql/*/bin)/usr/bin:$PATH
 export REPO SUPPORT SCRATCH PATH
 
 # What the machine itself is set up for must not reach the tools under test.
