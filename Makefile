@@ -9,7 +9,7 @@ pages = $(wildcard man/man[157]/*)
 # The Swift runtime libraries that the tools are linked with; none where it is linked statically.
 runtime = $$(ldd $(tools:%=.build/release/%) | sed -n 's/.* => \(.*\/swift\/linux\/.*\) (.*/\1/p' | sort -u)
 
-.PHONY: help setup build test test-versions test-stores test-wal-crash test-cdc-crash test-cdc-large test-sanitize demo bench man format lint install clean
+.PHONY: help setup build test test-versions test-stores test-kill test-wal-crash test-cdc-crash test-cdc-large test-sanitize demo bench man format lint install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -32,6 +32,9 @@ test-versions: test-build ## run the end-to-end tests on PostgreSQL 16 and 18
 test-stores: test-build ## run the end-to-end tests on Ceph's S3 gateway
 	@Tests/Support/setup --stores
 	SLUICE_STORE=ceph Tests/run --only e2e
+
+test-kill: test-build ## kill what makes and retires partitions at every message to the server
+	SLUICE_KILL_EVERY=1 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/pg-partapply-faults.bats
 
 test-wal-crash: test-build ## kill server and receivers 20 times at random, and recover all; flip 1000 bytes
 	SLUICE_WAL_FLIPS=1000 SLUICE_WAL_CRASH_ROUNDS=20 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/wal-crash.bats Tests/EndToEnd/walcheck.bats

@@ -39,21 +39,18 @@ relation() {
   shift 2
   for column in "$@"; do
     IFS=: read -r name type key <<<"$column"
-    columns+=("$(jq -cn --arg n "$name" --arg t "$type" --arg k "$key" '{name: $n, type: $t, key: ($k == "key")}')")
+    columns+=("{\"name\":$(quoted "$name"),\"type\":\"$type\",\"key\":$([[ $key == key ]] && echo true || echo false)}")
   done
-  event "$(jq -cn --arg t "$table" --arg i "$identity" \
-    '{type: "relation", schema: "public", table: $t, identity: $i, columns: $ARGS.positional}' --jsonargs "${columns[@]}")"
+  event "{\"type\":\"relation\",\"schema\":\"public\",\"table\":$(quoted "$table"),\"identity\":\"$identity\",\"columns\":[$(IFS=, && echo "${columns[*]}")]}"
 }
 
 relation_t() { relation t default id:bigint:key note:text doc:jsonb; }
 
 # change TYPE TABLE MEMBERS
-change() {
-  local table=\"$2\"
-  # A process for each of thousands of lines takes its time.
-  if [[ $2 != +([a-z_]) ]]; then table=$(jq -n --arg t "$2" '$t'); fi
-  event "{\"type\":\"$1\",\"schema\":\"public\",\"table\":$table,\"lsn\":\"$(position)\",$3}"
-}
+change() { event "{\"type\":\"$1\",\"schema\":\"public\",\"table\":$(quoted "$2"),\"lsn\":\"$(position)\",$3}"; }
+
+# A process for each of thousands of names takes its time.
+quoted() { if [[ $1 == +([a-z0-9_]) ]]; then echo "\"$1\""; else jq -n --arg text "$1" '$text'; fi; }
 
 # transaction CHANGE…: a whole one, each change as "TYPE TABLE MEMBERS".
 transaction() {

@@ -17,27 +17,30 @@ segment() { printf '%08X00000000%08X\n' "$1" "$2"; }
 
 # in_directory TIMELINE FIRST LAST [SYSTEM]: these segments, in ./wal.
 in_directory() {
-  local number file
-  for number in $(seq "$2" "$3"); do
-    file=wal/$(segment "$1" "$number")
-    header "$1" "$number" "${4:-7}" 1048576 >"$file"
-    truncate -s 1M "$file"
+  local number address file files=() before after
+  before=$(little 2 $((0xD110)) 2 2 4 "$1")
+  after=$(little 8 0 8 "${4:-7}" 4 1048576 4 8192)
+  for ((number = $2; number <= $3; number++)); do
+    printf -v file 'wal/%08X00000000%08X' "$1" "$number"
+    # The address is NUMBER MiB.
+    printf -v address '\\x00\\x00\\x%02x\\x%02x\\x00\\x00\\x00\\x00' $((number << 4 & 255)) $((number >> 4))
+    printf '%b' "$before$address$after" >"$file"
+    files+=("$file")
   done
+  truncate -s 1M "${files[@]}"
 }
 
 # header TIMELINE NUMBER SYSTEM SIZE: the beginning of the first page, as PostgreSQL 15 writes it.
-header() {
-  little 2 $((0xD110)) 2 2 4 "$1" 8 $(($2 << 20)) 8 0 8 "$3" 4 "$4" 4 8192
-}
+header() { printf '%b' "$(little 2 $((0xD110)) 2 2 4 "$1" 8 $(($2 << 20)) 8 0 8 "$3" 4 "$4" 4 8192)"; }
 
-# little [BYTES NUMBER]...: the lowest byte first.
+# little [BYTES NUMBER]...: the lowest byte first, as escapes.
 little() {
   local bytes=''
   while (($#)); do
     for ((at = 0; at < $1; at++)); do printf -v bytes '%s\\x%02x' "$bytes" $(($2 >> 8 * at & 255)); done
     shift 2
   done
-  printf '%b' "$bytes"
+  printf '%s' "$bytes"
 }
 
 # backup LABEL TIMELINE START DAY [SYSTEM]: a record, of a backup that took half a segment.

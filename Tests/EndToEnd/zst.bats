@@ -250,7 +250,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
   head -c 100000000 /dev/urandom >> many
   [ "$(peak zst -T2 < many)" -le $((160 << 10)) ]
   for level in 12 15 19; do
-    [ "$(peak zst -$level -T2 < <(head -c 20000000 many))" -le $((160 << 10)) ]
+    [ "$(peak zst -$level -T2 < <(head -c 12000000 many))" -le $((160 << 10)) ]
   done
   zst -T2 < many > many.zst
   [ "$(peak zst -d -T2 < many.zst)" -le $((160 << 10)) ]
