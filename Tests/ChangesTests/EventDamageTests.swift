@@ -44,7 +44,8 @@ import Testing
   /// What an applier does with a line before it asks the target.
   static func read(_ line: [UInt8], _ changes: TableChanges) throws {
     let kind = try EventLine.kind(of: line.span)
-    let event = try EventLine(line.span, opensRow: true)
+    var head = EventHead()
+    let event = try EventLine(line.span, after: &head)
     #expect(event.kind == kind)
     for member in [event.lsn, event.endLSN] { _ = EventLine.position(line.span, member) }
     for member in [event.xid, event.committedAt] { _ = EventLine.plain(line.span, member) }

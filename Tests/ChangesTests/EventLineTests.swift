@@ -24,21 +24,52 @@ import Testing
   /// The new row is left to whoever reads it, but for one that comes before the event names its table.
   @Test func leavesTheRowOpen() throws {
     let line = #"{"type":"insert","table":"t","new": {"a":1},"lsn":"1/2"}"#
-    var event = try EventLine(line.utf8.span, opensRow: true)
+    var head = EventHead()
+    var event = try EventLine(line.utf8.span, after: &head)
     #expect(event.isOpen && event.lsn.isEmpty)
     #expect(Self.text(line, event.new).hasPrefix(#"{"a":1}"#))
     try event.close(line.utf8.span, at: event.new.lowerBound + 7)
     #expect(!event.isOpen && Self.text(line, event.lsn) == #""1/2""#)
     #expect(Self.text(line, event.new) == #"{"a":1}"#)
-    let early = #"{"type":"insert","new":{"a":1},"table":"t"}"#
-    #expect(try !EventLine(early.utf8.span, opensRow: true).isOpen)
+    for whole in [
+      #"{"type":"insert","new":{"a":1},"table":"t"}"#,
+      #"{"type":"delete","table":"t","new":{},"old":{"a":1}}"#,
+    ] {
+      #expect(try !EventLine(whole.utf8.span, after: &head).isOpen)
+    }
+  }
+
+  /// Whatever stood in the line before, a line says what it says alone.
+  @Test func aLineIsReadBehindAnyOther() throws {
+    let lines = [
+      #"{"type":"insert","schema":"s","table":"t","lsn":"1/2"}"#,
+      #"{"type":"insert","schema":"s","table":"t2","lsn":"1/2"}"#,
+      #"{"type":"insert","schema":"s","table":"t" , "lsn":"1/2"}"#,
+      #"{"type":"insert","table":"t","schema":"s"}"#, #"{"type":"insert"}"#,
+      #"{"type":"insert","schema":1,"table":2}"#, #"{"type":"insert","schema":1,"table":22}"#,
+      #"{"type":"delete","schema":"s","table":"t","lsn":"1/2"}"#,
+      #"{"type":"commit","schema":"s","table":"t"}"#,
+    ]
+    for first in lines {
+      for second in lines {
+        var head = EventHead()
+        _ = try EventLine(first.utf8.span, after: &head)
+        let (alone, behind) = try (
+          EventLine(second.utf8.span), EventLine(second.utf8.span, after: &head)
+        )
+        #expect(alone.kind == behind.kind && alone.schema == behind.schema)
+        #expect(alone.table == behind.table && alone.lsn == behind.lsn)
+        #expect(try EventLine.kind(of: second.utf8.span, after: head) == alone.kind)
+      }
+    }
   }
 
   @Test(arguments: ["", "x}", ",}", #","lsn":}"#, "}x", "}}"])
   func refusesWhatIsWrongBehindTheRow(rest: String) throws {
     let line = #"{"type":"insert","table":"t","new":{}"#
     let whole = line + rest
-    var event = try EventLine(whole.utf8.span, opensRow: true)
+    var head = EventHead()
+    var event = try EventLine(whole.utf8.span, after: &head)
     #expect(throws: JSONError.self) { try event.close(whole.utf8.span, at: line.utf8.count) }
   }
 

@@ -38,29 +38,26 @@ content() { sql_in "$1" 'select id, v, w from t order by id'; }
   at_source 'create publication p for all tables'
   same int2 binary 0 -1 32767 -32768
   same int4 binary 0 -1 2147483647 -2147483648
-  same int8 binary 0 -1 999999999999999999 -999999999999999999
-  same int8 'binary text' 0 9223372036854775807 -9223372036854775808
+  same int8 binary 0 -1 9223372036854775807 -9223372036854775808
   same oid binary 0 4294967295
   same boolean binary true false
-  same float4 binary 0 1 -2.5 3.4028235e38 1.17549435e-38 0.1 123456.78
-  same float8 binary 0 -1 0.1 1e300 1.7976931348623157e308 2.2250738585072014e-308 3.141592653589793
-  same float4 'binary text' 1 NaN 1e-45
-  same float8 'binary text' 1 Infinity 5e-324
-  same numeric binary 0 0.0 -0.10 1 10000 9999 99990000 12345.6789 0.00001 -123456789012345678901234567890.0000000000123 1.50000 100000000
+  same float4 binary 0 NaN Infinity -Infinity 1 -2.5 3.4028235e38 1.17549435e-38 0.1 123456.78
+  same float8 binary 0 NaN Infinity -Infinity -1 0.1 1e300 1.7976931348623157e308 2.2250738585072014e-308 3.141592653589793
+  same float4 'binary text' 1 1e-45
+  same float8 'binary text' 1 5e-324
+  same numeric binary 0 NaN 0.0 -0.10 1 10000 9999 99990000 12345.6789 0.00001 -123456789012345678901234567890.0000000000123 1.50000 100000000
   same 'numeric(12,3)' binary 0 1.5 -999999999.999
-  same numeric 'binary text' 1 NaN "$(printf '9%.0s' {1..5000}).5"
+  same numeric 'binary text' 1 Infinity "$(printf '9%.0s' {1..5000}).5"
 }
 
 @test "times" {
   at_source 'create publication p for all tables'
-  same date binary 2000-01-01 1970-01-01 0001-01-01 '0044-03-15 BC' 5874897-12-31 2024-02-29
-  same date 'binary text' 2000-01-01 infinity -infinity
+  same date binary 2000-01-01 1970-01-01 0001-01-01 '0044-03-15 BC' 5874897-12-31 2024-02-29 infinity -infinity
   same time binary 00:00:00 23:59:59.999999 12:00:00.5 24:00:00
-  same timestamp binary '2026-01-31 10:00:00' '1999-12-31 23:59:59.999999' '0001-01-01 00:00:00' '4713-01-01 00:00:00 BC' '294246-12-31 23:59:59.999999'
-  same timestamp 'binary text' '2000-01-01 00:00:00' '294276-12-31 23:59:59.999999' -infinity
-  same timestamptz binary '2026-01-31 10:00:00.123456+05:30' '1969-07-20 20:17:40Z' '0044-03-15 12:00:00+00 BC' '1883-11-18 12:00:00-07:52:58'
+  same timestamp binary infinity -infinity '2026-01-31 10:00:00' '1999-12-31 23:59:59.999999' '0001-01-01 00:00:00' '4713-01-01 00:00:00 BC' '294246-12-31 23:59:59.999999'
+  same timestamp 'binary text' '2000-01-01 00:00:00' '294276-12-31 23:59:59.999999'
+  same timestamptz binary infinity -infinity '2026-01-31 10:00:00.123456+05:30' '1969-07-20 20:17:40Z' '0044-03-15 12:00:00+00 BC' '1883-11-18 12:00:00-07:52:58'
   same 'timestamptz(0)' binary '2026-01-31 10:00:00.5+00'
-  same timestamptz 'binary text' '2026-01-31 10:00:00Z' infinity
 }
 
 @test "bytes and texts" {

@@ -11,7 +11,7 @@ enum CopyBinary {
 /// How a value's text becomes what the binary format has in its place, for the types that most columns have.
 ///
 /// Reading numbers and times is much of what a server does for each row of a COPY. What is given here is what the
-/// server makes of the same text; of everything else, infinity for one, nothing is made, and the text is for it to judge.
+/// server makes of the same text; of everything else nothing is made, and the text is for it to judge.
 public enum BinaryForm: Sendable {
   case boolean, int2, int4, int8, oid, float4, float8, numeric
   case date, time, timestamp, timestampWithZone
@@ -52,9 +52,8 @@ public enum BinaryForm: Sendable {
     case .oid: Self.append(integer(text).flatMap { UInt32(exactly: $0) }, to: &out)
     case .float4: Self.append((float(text) as Float?)?.bitPattern, to: &out)
     case .float8: Self.append((float(text) as Double?)?.bitPattern, to: &out)
-    case .numeric: NumericText(text)?.append(text, to: &out) ?? false
-    case .date:
-      Self.append(TimeText.day(text).flatMap { Int32(exactly: $0 - Self.epochDay) }, to: &out)
+    case .numeric: appendNumeric(text, to: &out)
+    case .date: Self.append(date(text), to: &out)
     case .time: Self.append(TimeText.clock(text).flatMap { $0 <= Self.day ? $0 : nil }, to: &out)
     case .timestamp: Self.append(moment(text, zoned: false), to: &out)
     case .timestampWithZone: Self.append(moment(text, zoned: true), to: &out)
@@ -83,20 +82,25 @@ public enum BinaryForm: Sendable {
 
   private func integer(_ text: Span<UInt8>) -> Int64? {
     let isNegative = !text.isEmpty && text[0] == UInt8(ascii: "-")
-    // Up to 18 digits, which fit; the few longer ones are for the server.
-    guard (1...18).contains(text.count - (isNegative ? 1 : 0)) else { return nil }
+    guard text.count > (isNegative ? 1 : 0) else { return nil }
+    // Counted downwards, where there is room for one more.
     var value: Int64 = 0
     for index in (isNegative ? 1 : 0)..<text.count {
       let digit = text[index] &- 0x30
-      guard digit < 10 else { return nil }
-      value = value * 10 + Int64(digit)
+      let (tens, isTooLow) = value.multipliedReportingOverflow(by: 10)
+      let (next, isLower) = tens.subtractingReportingOverflow(Int64(digit))
+      guard digit < 10, !isTooLow, !isLower else { return nil }
+      value = next
     }
-    return isNegative ? -value : value
+    return isNegative ? value : value == .min ? nil : -value
   }
 
   /// What is too large or too small for the type is for the server to refuse.
   private func float<T: BinaryFloatingPoint & LosslessStringConvertible>(_ text: Span<UInt8>) -> T?
   {
+    if text.equals("NaN") { return .nan }
+    if text.equals("Infinity") { return .infinity }
+    if text.equals("-Infinity") { return -.infinity }
     var isZero = true
     for index in text.indices {
       switch text[index] {
@@ -113,6 +117,16 @@ public enum BinaryForm: Sendable {
     return value
   }
 
+  private func appendNumeric(_ text: Span<UInt8>, to out: inout ByteBuffer) -> Bool {
+    if text.equals("NaN") {
+      NumericText.appendNaN(to: &out)
+      return true
+    }
+    guard let number = NumericText(text) else { return false }
+    number.append(text, to: &out)
+    return true
+  }
+
   // -- times
 
   /// The server counts from 2000-01-01.
@@ -120,11 +134,22 @@ public enum BinaryForm: Sendable {
   /// In microseconds.
   private static var day: Int64 { 86_400_000_000 }
 
+  private func date(_ text: Span<UInt8>) -> Int32? {
+    if let infinity = infinity(text) as Int32? { return infinity }
+    return TimeText.day(text).flatMap { Int32(exactly: $0 - Self.epochDay) }
+  }
+
   private func moment(_ text: Span<UInt8>, zoned: Bool) -> Int64? {
-    TimeText.moment(text, zoned: zoned).flatMap { moment in
+    if let infinity = infinity(text) as Int64? { return infinity }
+    return TimeText.moment(text, zoned: zoned).flatMap { moment in
       let (value, overflow) = moment.subtractingReportingOverflow(Self.epochDay * Self.day)
       return overflow ? nil : value
     }
+  }
+
+  private func infinity<T: FixedWidthInteger>(_ text: Span<UInt8>) -> T? {
+    if text.equals("infinity") { return .max }
+    return text.equals("-infinity") ? .min : nil
   }
 
   // -- bytes
@@ -210,7 +235,7 @@ private struct NumericText {
   /// Four digits go together; groups of zeros at either end are no harm.
   ///
   ///     groups Int16 | weight of the first Int16 | sign Int16 | digits of the fraction Int16 | the groups
-  func append(_ text: Span<UInt8>, to out: inout ByteBuffer) -> Bool {
+  func append(_ text: Span<UInt8>, to out: inout ByteBuffer) {
     let wholeGroups = (whole.count + 3) / 4
     let groups = wholeGroups + (fraction.count + 3) / 4
     out.append(bigEndian: Int32(8 + 2 * groups))
@@ -220,7 +245,11 @@ private struct NumericText {
     out.append(bigEndian: Int16(fraction.count))
     append(text, whole, padding: 0, to: &out)
     append(text, fraction, padding: (4 - fraction.count % 4) % 4, to: &out)
-    return true
+  }
+
+  static func appendNaN(to out: inout ByteBuffer) {
+    out.append(bigEndian: Int32(8))
+    for word in [0, 0, 0xC000, 0] as [UInt16] { out.append(bigEndian: word) }
   }
 
   /// Appends digits in groups that end where they do, with so many zeros behind them.

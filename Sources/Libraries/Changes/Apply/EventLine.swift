@@ -31,17 +31,17 @@ struct EventLine {
   /// The new row, and what follows it, has not been looked at.
   private(set) var isOpen = false
 
-  /// Reads the members; `kind` must be that of the line.
-  ///
-  /// With `opensRow` it stops at a new row that comes behind its table, for whoever reads the row anyway;
-  /// `new` then has no end, until `close` is told of it.
-  init(_ line: Span<UInt8>, opensRow: Bool = false) throws(JSONError) {
+  /// Reads all members.
+  init(_ line: Span<UInt8>) throws(JSONError) {
     var scanner = JSONScanner()
     try readKind(line, &scanner)
-    try readMembers(line, &scanner, opensRow: opensRow)
+    try readMembers(line, &scanner, opensRow: false)
   }
 
-  /// The same; what the line has in common with the one before it is not read again.
+  /// Reads the members up to a new row that comes behind its table, for whoever reads the row anyway.
+  ///
+  /// `new` has no end then, until `close` is told of it. What the line has in common with the one before it is not
+  /// read again.
   init(_ line: Span<UInt8>, after head: inout EventHead) throws(JSONError) {
     var scanner = JSONScanner()
     if head.begins(line, &scanner) {
@@ -53,7 +53,7 @@ struct EventLine {
         head = EventHead(line.extracting(..<scanner.offset), self)
       }
     }
-    try readMembers(line, &scanner, opensRow: true)
+    try readMembers(line, &scanner, opensRow: kind.isOfRow && kind != .delete)
   }
 
   fileprivate init() {}
