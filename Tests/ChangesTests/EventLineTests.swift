@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["", "x}", ",}", #","lsn":}"#, "}x", "}}"])
+  @Test(arguments: ["", "x}", #","new":{}}"#, #","table":"u"}"#, ",}", #","lsn":}"#, "}x", "}}"])
   func refusesWhatIsWrongBehindTheRow(rest: String) throws {
     let line = #"{"type":"insert","table":"t","new":{}"#
     let whole = line + rest

@@ -136,15 +136,22 @@ public enum BinaryForm: Sendable {
 
   private func date(_ text: Span<UInt8>) -> Int32? {
     if let infinity = infinity(text) as Int32? { return infinity }
-    return TimeText.day(text).flatMap { Int32(exactly: $0 - Self.epochDay) }
+    return TimeText.day(text).flatMap { finite($0, less: Self.epochDay) }
   }
 
   private func moment(_ text: Span<UInt8>, zoned: Bool) -> Int64? {
     if let infinity = infinity(text) as Int64? { return infinity }
-    return TimeText.moment(text, zoned: zoned).flatMap { moment in
-      let (value, overflow) = moment.subtractingReportingOverflow(Self.epochDay * Self.day)
-      return overflow ? nil : value
+    let epoch = Self.epochDay * Self.day
+    return TimeText.moment(text, zoned: zoned).flatMap { finite($0, less: epoch) }
+  }
+
+  /// The difference, where the type has it, and not as an infinity.
+  private func finite<T: FixedWidthInteger>(_ value: Int64, less epoch: Int64) -> T? {
+    let (difference, overflow) = value.subtractingReportingOverflow(epoch)
+    guard !overflow, let result = T(exactly: difference), result != .min, result != .max else {
+      return nil
     }
+    return result
   }
 
   private func infinity<T: FixedWidthInteger>(_ text: Span<UInt8>) -> T? {

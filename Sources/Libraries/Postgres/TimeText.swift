@@ -81,7 +81,7 @@ public struct TimeText: ~Escapable {
   // MARK: - Parts
 
   private mutating func date() -> Int64? {
-    guard let year = number(digits: 4...7), skip("-"), let month = number(digits: 2...2),
+    guard let year = number(digits: 4...7), year > 0, skip("-"), let month = number(digits: 2...2),
       (1...12).contains(month), skip("-"), let day = number(digits: 2...2), day >= 1
     else { return nil }
     let counted = isBC ? 1 - year : year
@@ -109,7 +109,9 @@ public struct TimeText: ~Escapable {
   /// Microseconds east of UTC: `+00`, `-08`, `+05:30`, `+15:59:59`.
   private mutating func zone() -> Int64? {
     let isWest = skip("-")
-    guard isWest || skip("+"), var seconds = number(digits: 2...2) else { return nil }
+    guard isWest || skip("+"), var seconds = number(digits: 2...2), seconds < 16 else {
+      return nil
+    }
     seconds *= 3600
     if skip(":") {
       guard let minutes = number(digits: 2...2), minutes < 60 else { return nil }

@@ -26,6 +26,7 @@ extension ChangeSink {
     _ = try readNew(table, event, line)
     if try follows(table, line, hasNew: true, hasOld: false) { return }
     if mindsOrder { try turn(to: table, .insert, table.new.present, []) }
+    if table.new.present.isEmpty { return try insertDefaults(table) }
     let run = try insertRun(table)
     if !table.noteInsert() {
       try flush(table)
@@ -34,6 +35,15 @@ extension ChangeSink {
     table.appendNew(to: run)
     mark(table, run)
     try flush(table, ifFull: run)
+  }
+
+  /// Inserts a row that tells of no column, as of a table that has none.
+  private mutating func insertDefaults(_ table: TableChanges) throws {
+    try flush()
+    try begin()
+    try Flight(kind: .insert, table: table.target.sqlName).refusable {
+      try connection.execute("INSERT INTO \(table.target.sqlName) DEFAULT VALUES")
+    }
   }
 
   /// The run for the table's new row, others sent before where they must.

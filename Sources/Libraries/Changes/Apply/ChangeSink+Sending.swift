@@ -25,7 +25,7 @@ extension ChangeSink {
     let isCopied = isCopied(run)
     guard run.rows.byteCount >= (isCopied ? Self.copyBytes : Self.arrayBytes) else { return }
     // Until the table is flushed, its keys stay in use: a change of one ends the COPY.
-    if isCopied, table.hasOnly(run) { return try copy(run, table.target) }
+    if isCopied, table.hasOnly(run) { return try copy(run, table) }
     try flush(table)
   }
 
@@ -41,7 +41,7 @@ extension ChangeSink {
     for run in table.runs where run.rows.count > 0 {
       let isLong = run.rows.count >= Self.copyRows || inFlight?.copied === run
       if isCopied(run), isLong {
-        try copy(run, table.target)
+        try copy(run, table)
       } else {
         try execute(run, table.target)
       }
@@ -50,23 +50,27 @@ extension ChangeSink {
   }
 
   /// Sends rows by COPY: by the statement that is open, if it is the run's own.
-  private mutating func copy(_ run: PendingRun, _ table: TargetTable) throws {
+  private mutating func copy(_ run: PendingRun, _ table: TableChanges) throws {
     if inFlight?.copied !== run { try beginCopy(run, table) }
     if try inFlight?.refusable({ try connection.sendCopy(run.rows, as: run.forms) }) == false {
       // A value that the server alone can read: from here on all of them go as text.
       try collect()
-      run.forms = nil
+      table.sendText(run)
       return try copy(run, table)
     }
     run.rows.removeAll()
   }
 
-  private mutating func beginCopy(_ run: PendingRun, _ table: TargetTable) throws {
+  private mutating func beginCopy(_ run: PendingRun, _ table: TableChanges) throws {
     try begin()
     try collect()
-    let flight = Flight(kind: .insert, table: table.sqlName, copied: run)
+    let flight = Flight(kind: .insert, table: table.target.sqlName, copied: run)
     try flight.refusable {
-      try connection.beginCopy(table.copyStatement(run), isBinary: run.forms != nil)
+      // Bytes that are of another type would be taken for a value of it.
+      if run.forms != nil, try !table.target.isUnchanged(run, on: connection) {
+        table.sendText(run)
+      }
+      try connection.beginCopy(table.target.copyStatement(run), isBinary: run.forms != nil)
     }
     inFlight = flight
   }

@@ -75,7 +75,7 @@ struct EventLine {
       guard next.skip(UInt8(ascii: ","), line) else { return }
       let name = try Self.name(line, &next)
       guard name.equals(word), try next.kind(line) == .string else { return }
-      set(name, try next.value(line))
+      try set(name, try next.value(line))
       scanner = next
     }
   }
@@ -98,7 +98,7 @@ struct EventLine {
         (isOpen, new) = (true, scanner.offset..<line.count)
         return
       }
-      set(name, try scanner.value(line))
+      try set(name, try scanner.value(line))
     }
     try scanner.expect(UInt8(ascii: "}"), line)
     scanner.skipBlanks(line)
@@ -117,20 +117,29 @@ struct EventLine {
     return name
   }
 
-  private mutating func set(_ name: Span<UInt8>, _ value: Range<Int>) {
+  private mutating func set(_ name: Span<UInt8>, _ value: Range<Int>) throws(JSONError) {
     switch name.count {
     case 3:
-      if name.equals("new") { new = value }
-      if name.equals("old") { old = value }
-      if name.equals("lsn") { lsn = value }
-      if name.equals("xid") { xid = value }
-    case 4: if name.equals("copy") { copy = value }
-    case 5: if name.equals("table") { table = value } else if name.equals("again") { again = value }
-    case 6: if name.equals("schema") { schema = value }
-    case 7: if name.equals("end_lsn") { endLSN = value }
-    case 12: if name.equals("committed_at") { committedAt = value }
+      if name.equals("new") { try Self.set(&new, value) }
+      if name.equals("old") { try Self.set(&old, value) }
+      if name.equals("lsn") { try Self.set(&lsn, value) }
+      if name.equals("xid") { try Self.set(&xid, value) }
+    case 4: if name.equals("copy") { try Self.set(&copy, value) }
+    case 5:
+      if name.equals("table") { try Self.set(&table, value) }
+      if name.equals("again") { try Self.set(&again, value) }
+    case 6: if name.equals("schema") { try Self.set(&schema, value) }
+    case 7: if name.equals("end_lsn") { try Self.set(&endLSN, value) }
+    case 12: if name.equals("committed_at") { try Self.set(&committedAt, value) }
     default: break
     }
+  }
+
+  private static func set(_ member: inout Range<Int>, _ value: Range<Int>) throws(JSONError) {
+    guard member.isEmpty else {
+      throw JSONError(expected: "each member once", offset: value.lowerBound)
+    }
+    member = value
   }
 
   /// The kind of the event in a line, without reading the rest of it.

@@ -47,6 +47,8 @@ final class TableChanges {
   private var inserted = KeySet()
   private var touched: Set<UInt64> = []
   var isDirty = false
+  /// A value had no binary form.
+  private var needsText = false
   /// The event that described the table.
   var relation: Record?
 
@@ -105,13 +107,19 @@ final class TableChanges {
   func newInsertRun() -> PendingRun {
     let run = PendingRun(.insert, match: [], written: new.present)
     let forms = new.present.compactMap { target.columns[$0].binaryForm }
-    if forms.count == new.present.count { run.forms = forms }
+    if !needsText, forms.count == new.present.count { run.forms = forms }
     inserts = run
     return run
   }
 
   /// Adds the new row to a run for it.
   func appendNew(to run: PendingRun) { new.appendAll(to: &run.rows) }
+
+  /// Has the rows of the run go as text, and all that come later.
+  func sendText(_ run: PendingRun) {
+    run.forms = nil
+    needsText = true
+  }
 
   func deleteRun(_ match: [Int]) -> PendingRun {
     if let deletes, deletes.columns == match { return deletes }

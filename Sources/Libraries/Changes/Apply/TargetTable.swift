@@ -17,8 +17,11 @@ struct TargetTable {
     var comparesText = false
     /// In events the value is JSON text.
     var isJSON = false
+    /// Of the column's own type; 0 where it was not asked for.
+    var typeOID = 0
+
     /// Nil where only the text of a value can be sent.
-    var binaryForm: BinaryForm?
+    var binaryForm: BinaryForm? { BinaryForm(typeOID: typeOID) }
   }
 
   /// How the row of an update or a delete is found.
@@ -76,7 +79,7 @@ extension TargetTable {
           name: name, cast: rows.text(row, 1), isAlwaysIdentity: rows.boolean(row, 2),
           isGenerated: rows.boolean(row, 3), comparesText: !rows.boolean(row, 4),
           isJSON: source.columns.first { $0.name == name }?.isJSON ?? false,
-          binaryForm: rows.integer(row, 6).flatMap { BinaryForm(typeOID: $0) }))
+          typeOID: rows.integer(row, 6) ?? 0))
     }
     for column in source.columns where !columns.contains(where: { $0.name == column.name }) {
       throw Failure(
@@ -90,6 +93,21 @@ extension TargetTable {
       hasIndex = try connection.query(Self.indexQuery, [sqlName, Quoting.array(names)]).boolean(
         0, 0)
     }
+  }
+
+  /// True if the columns have the names and types with which they were looked up.
+  ///
+  /// `run` says which rows are to be inserted. They keep their types until the transaction ends: planning an insert
+  /// takes the lock of one, and needs no other privilege.
+  func isUnchanged(_ run: PendingRun, on connection: borrowing Connection) throws -> Bool {
+    try connection.execute(planStatement(run.columns))
+    let query = """
+      SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid, ',' ORDER BY a.attnum)
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+      """
+    let now = try connection.query(query, [sqlName]).text(0, 0)
+    return now == columns.map { "\($0.name) \($0.typeOID)" }.joined(separator: ",")
   }
 
   /// An index whose first columns are among the key's.
