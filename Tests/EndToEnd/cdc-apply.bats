@@ -154,8 +154,8 @@ has_rows() { [[ $(sql "select count(*) from t") == "$1" ]]; }
 }
 
 @test "whole rows find theirs, one of several that are equal" {
-  sql "create table bag (a int, j json, p point, x xml, n numeric, f float8)"
-  relation bag full a:integer:key j:json:key p:point:key x:xml:key n:numeric:key f:'double precision':key
+  sql "create table bag (a int, j json, p point, x $(xml), n numeric, f float8)"
+  relation bag full a:integer:key j:json:key p:point:key x:"$(xml)":key n:numeric:key f:'double precision':key
   row='"a":1,"j":{"b":1},"p":"(1,2)","x":"<a/>","n":1.50,"f":"NaN"'
   nulls='"a":null,"j":null,"p":null,"x":null,"n":null,"f":null'
   transaction "insert bag \"new\":{$row}" "insert bag \"new\":{$row}" "insert bag \"new\":{$row}" "insert bag \"new\":{$nulls}"
@@ -313,7 +313,7 @@ has_rows() { [[ $(sql "select count(*) from t") == "$1" ]]; }
   transaction 'insert made "new":{"a":1,"b":1.5,"c":"x"}'
   apply_well --create-tables
   assert_equal "$(sql "select * from made")" '1|1.50|x'
-  assert_equal "$(sql "select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'made'::regclass")" 'PRIMARY KEY (a)'
+  assert_equal "$(sql "select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'made'::regclass and contype = 'p'")" 'PRIMARY KEY (a)'
 }
 
 # -- once

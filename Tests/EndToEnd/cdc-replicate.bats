@@ -80,7 +80,7 @@ setup_file() { start_postgres --own --setting max_prepared_transactions=10; }
 @test "all types arrive as they were (002, 014)" {
   both "create type mood as enum ('sad', 'happy'); create domain pos as int check (value > 0); create type pair as (a int, b text)"
   both "create table t (id int primary key, c1 smallint, c2 bigint, c3 real, c4 double precision, c5 numeric, c6 money, c7 char(5), c8 varchar(9), c9 bytea, c10 timestamp, c11 timestamptz, c12 date,
-    c13 time, c14 timetz, c15 interval, c16 bool, c17 mood, c18 point, c19 box, c20 inet, c21 macaddr, c22 bit(4), c23 varbit, c24 tsvector, c25 uuid, c26 xml, c27 json, c28 jsonb, c29 int[], c30 text[],
+    c13 time, c14 timetz, c15 interval, c16 bool, c17 mood, c18 point, c19 box, c20 inet, c21 macaddr, c22 bit(4), c23 varbit, c24 tsvector, c25 uuid, c26 $(xml), c27 json, c28 jsonb, c29 int[], c30 text[],
     c31 pair, c32 int4range, c33 pos, c34 mood[], c35 pair[], c36 jsonpath, c37 pg_lsn, c38 \"char\", c39 int4multirange, c40 name)"
   at_source "create publication p for table t"
   values="1, -32768, 9223372036854775807, 'NaN', '-Infinity', '1e-30', '1.50', 'ab', '', '\\x00ff', 'infinity', '0044-03-15 12:00 BC', '-infinity', '24:00', '01:02:03+05:30', '-1 mon +2 days', false,
@@ -193,11 +193,11 @@ slot_is_there() { [[ -n $(sql_in postgres "select 1 from pg_replication_slots wh
 @test "a slot that somebody else made is left alone, and a second run at once ends: 78, 75" {
   both "create table t (id int primary key)"
   at_source "create publication p for table t"
-  at_source "select pg_create_logical_replication_slot('$slot', 'test_decoding')" >/dev/null
+  at_source "select pg_create_logical_replication_slot('$slot', 'pgoutput')" >/dev/null
   run --separate-stderr catch_up
   assert_status 78
   [[ $stderr == *'which this target has nothing of'* ]] || fail "$stderr"
-  assert_equal "$(sql_in postgres "select plugin from pg_replication_slots where slot_name = '$slot'")" test_decoding
+  assert_equal "$(sql_in postgres "select plugin from pg_replication_slots where slot_name = '$slot'")" pgoutput
   eventually 5 drop_slot "$slot"
   replicate --source "dbname=$source" --target "dbname=$target" --publication p --slot "$slot" >/dev/null 2>&1 3>&- &
   local pid=$!

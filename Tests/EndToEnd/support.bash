@@ -127,6 +127,9 @@ sql_in() {
   psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname "$1" --command "$2"
 }
 
+# The type of XML, or text where the server was built without it.
+xml() { if sql_in postgres "select xml '<a/>'" >/dev/null 2>&1; then echo xml; else echo text; fi; }
+
 # -- the store, as seen by code that is not ours
 
 s3() { "$SUPPORT/s3-request" "$@"; }
