@@ -47,7 +47,7 @@ final class TableChanges {
   private var inserted = KeySet()
   private var touched: Set<UInt64> = []
   var isDirty = false
-  /// A value had no binary form.
+  /// A value had no binary form, or the target's table was altered.
   private var needsText = false
   /// The event that described the table.
   var relation: Record?
@@ -153,7 +153,7 @@ final class TableChanges {
   /// Notes the insert of the new row; false when its key waits to be changed.
   func noteInsert() -> Bool {
     guard case .key(let key) = target.match, let hash = new.hash(key) else { return true }
-    guard touched.isEmpty || !touched.contains(hash) else { return false }
+    guard !touched.contains(hash) else { return false }
     inserted.insert(hash)
     return true
   }
