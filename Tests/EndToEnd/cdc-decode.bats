@@ -22,7 +22,7 @@ slot() { sql "select pg_create_logical_replication_slot('${1:-s}', '${2:-pgoutpu
 frames() { "$SUPPORT/logical-frames" s p "$@"; }
 
 # Events without what differs from run to run.
-steady() { jq -c 'del(.lsn, .end_lsn, .xid, .committed_at, .prepared_at, .rolled_back_at)'; }
+steady() { command jq -c 'del(.lsn, .end_lsn, .xid, .committed_at, .prepared_at, .rolled_back_at)'; }
 
 @test "each kind of change, NULL and the empty text, keys that change, what TOAST left out" {
   sql "create table t (id int primary key, n numeric, b bool, at timestamptz, j jsonb, note text)"
@@ -126,7 +126,7 @@ rollback_prepared large one'
   sql "truncate a, b restart identity; select pg_replication_origin_session_setup('elsewhere'); begin; select pg_replication_origin_xact_setup('0/ABC', now()); insert into a default values; commit" >/dev/null
   frames 1 messages on | cdc-decode >events
   sql "select pg_replication_origin_drop('elsewhere')" >/dev/null
-  assert_equal "$(jq -c 'select(.type == "message" or .type == "truncate" or .origin) | del(.lsn, .xid, .committed_at)' events)" \
+  assert_equal "$(command jq -c 'select(.type == "message" or .type == "truncate" or .origin) | del(.lsn, .xid, .committed_at)' events)" \
     '{"type":"message","prefix":"now","content_base64":"/wA=","transactional":false}
 {"type":"message","prefix":"pre","content":"text","transactional":true}
 {"type":"begin","origin":"elsewhere","origin_lsn":"0/ABC"}
@@ -146,7 +146,7 @@ rollback_prepared large one'
   assert_equal "$(jq -r 'select(.type == "relation").columns[].type' events | head -n 14)" \
     "$(sql "select case when atttypid >= 16384 then case attname when 'd' then '\"public\".\"Mood\"' when 'e' then 'integer' when 'q' then 'jsonb' else '\"public\".\"_Mood\"' end else format_type(atttypid, atttypmod) end
       from pg_attribute where attrelid = '\"My Schema\".renamed'::regclass and attnum > 0 order by attnum" | sed '3s/.*/timestamp(3) without time zone/')"
-  assert_equal "$(jq -c 'select(.type == "insert").new' events | head -n 1)" \
+  assert_equal "$(command jq -c 'select(.type == "insert").new' events | head -n 1)" \
     '{"a":"x","b":null,"c":null,"d":"b","e":7,"f":"{1,NULL}","g":"{a,b}","q":"s","h":null,"i":null,"j":null,"k":12300,"l":"z","m":null}'
 }
 

@@ -85,7 +85,7 @@ debezium() { cdc-decode --format debezium --name shop --database shop_db; }
 }
 
 # steady: events without what differs from run to run.
-steady() { jq -c 'del(.ts_ms, .ts_us, .ts_ns, .source) + if .source then {txId: .source.txId} else {} end | del(.txId)'; }
+steady() { command jq -c 'del(.ts_ms, .ts_us, .ts_ns, .source) + if .source then {txId: .source.txId} else {} end | del(.txId)'; }
 
 @test "debezium: create, update, delete, another key, TOAST, truncation, messages" {
   sql "create table t (id int primary key, note text, b bytea); alter table t alter note set storage external; alter table t alter b set storage external

@@ -209,7 +209,7 @@ copied() { copy 0 -j 2 >/dev/null 2>&1; }
   at_source "$rows; insert into log select i, 'x' from generate_series(1, 12000) i; create publication p for table t, log"
   copy 0
   for late in 0 1; do
-    jq -c 'select(.type != "ack" and .type != "whole")' state >lost && mv lost state
+    command jq -c 'select(.type != "ack" and .type != "whole")' state >lost && mv lost state
     at_source "update t set n = n + 1; insert into log values (0, 'later')"
     copy 0
   done

@@ -166,7 +166,7 @@ assert_broken() {
   tail -n 1 "$MANIFEST" | append_step "$MANIFEST" verified
   tail -n 1 "$MANIFEST" | append_step "$MANIFEST" dropped '"reconciled":true'
   tail -n 1 "$MANIFEST" | append_step "$MANIFEST" restored
-  assert_equal "$(jq -r '"\(keys_unsorted | join(" ")): \(.step)"' "$MANIFEST")" \
+  assert_equal "$(command jq -r '"\(keys_unsorted | join(" ")): \(.step)"' "$MANIFEST")" \
     "type key note step at previous_sha256: archived
 type key note step at previous_sha256: verified
 type key note reconciled step at previous_sha256: dropped

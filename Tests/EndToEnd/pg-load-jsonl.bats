@@ -41,7 +41,7 @@ record_of() {
   columns=$(sql "select json_agg(json_build_object('name', attname, 'type', format_type(atttypid, atttypmod),
     'not_null', attnotnull) order by attnum) from pg_attribute
     where attrelid = '$1'::regclass and attnum > 0 and not attisdropped")
-  jq -cn --arg name "$1" --argjson columns "$columns" --argjson more "${2:-{\}}" \
+  command jq -cn --arg name "$1" --argjson columns "$columns" --argjson more "${2:-{\}}" \
     '{type: "object", schema: "public", table: "parent", partition_schema: "public", partition: $name,
       columns: $columns, note: "kept"} + $more'
 }
@@ -234,7 +234,7 @@ record_of() {
   record=$(record_of t '{"rows": 1, "sha256": "00", "outcome": "uploaded"}')
   run --separate-stderr pg-load-jsonl --record "$record" <<<'{"id":1,"note":"a","doc":1}'
   assert_status 0
-  assert_equal "$(jq -c 'keys_unsorted' <<<"$output")" '["type","schema","table","partition_schema","partition","columns","note","sha256","target_schema","target_table","rows","in_bytes","elapsed_ms","outcome"]'
+  assert_equal "$(command jq -c 'keys_unsorted' <<<"$output")" '["type","schema","table","partition_schema","partition","columns","note","sha256","target_schema","target_table","rows","in_bytes","elapsed_ms","outcome"]'
   assert_equal "$(jq -c '[.type, .note, .rows, .outcome]' <<<"$output")" '["load","kept",1,"loaded"]'
 }
 

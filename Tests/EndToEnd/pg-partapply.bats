@@ -28,9 +28,9 @@ setup() {
 
 @test "a record of type result has the action's members, and what became of it behind them" {
   sql "select plan.make('ev')" >/dev/null
-  run --separate-stderr pg-partapply <<<"$(creation create ev ev_3 2024-01-03 2024-01-04 | jq -c '.mine = 1')"
+  run --separate-stderr pg-partapply <<<"$(creation create ev ev_3 2024-01-03 2024-01-04 | command jq -c '.mine = 1')"
   assert_status 0
-  assert_equal "$(jq -c 'keys_unsorted' <<<"$output")" \
+  assert_equal "$(command jq -c 'keys_unsorted' <<<"$output")" \
     '["type","action","database","schema","table","parent_schema","parent","partition_schema","partition","bound","facts","sql","mine","outcome","detail","attempts","elapsed_ms","at"]'
   assert_equal "$(jq -c '[.type, .outcome, .attempts]' <<<"$output")" '["result","done",1]'
 }

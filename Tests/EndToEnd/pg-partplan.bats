@@ -24,7 +24,7 @@ daily() {
     "create events_20240228 2024-02-28T00:00:00.000000Z 2024-02-29T00:00:00.000000Z
 create events_20240229 2024-02-29T00:00:00.000000Z 2024-03-01T00:00:00.000000Z
 create events_20240301 2024-03-01T00:00:00.000000Z 2024-03-02T00:00:00.000000Z"
-  assert_equal "$(jq -c 'del(.sql, .facts)' "$PLAN" | head -n 1)" \
+  assert_equal "$(command jq -c 'del(.sql, .facts)' "$PLAN" | head -n 1)" \
     '{"type":"action","action":"create","database":"'"$PGDATABASE"'","schema":"public","table":"events","parent_schema":"public","parent":"events","partition_schema":"public","partition":"events_20240228","from":"2024-02-28T00:00:00.000000Z","to":"2024-02-29T00:00:00.000000Z","bound":"FOR VALUES FROM ('"'2024-02-28 00:00:00+00'"') TO ('"'2024-02-29 00:00:00+00'"')","reason":"holds the present moment"}'
   carry_out
   plan --at 2024-02-28T10:00:00Z

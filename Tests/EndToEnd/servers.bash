@@ -78,7 +78,7 @@ partials() { names_in "$WAL" -name '*.partial'; }
 
 segments() { names_in "$WAL" -regextype posix-extended -regex '.*/[0-9A-F]{24}'; }
 
-record_of() { jq -c "select(.type == \"$1\")" "${2:-$WORK/records}"; }
+record_of() { command jq -c "select(.type == \"$1\")" "${2:-$WORK/records}"; }
 
 # Each complete segment that the server still has is as the server has it; there is one at least.
 assert_as_on_server() {

@@ -55,7 +55,7 @@ assert_nothing_left() {
   before=$(s3ls "s3://$BUCKET/" | jq -r '.key + .etag' | sha256sum)
   drill --query 'select count(*) from kept'"" --dbname "$PGDATABASE"
   assert_status 0
-  assert_equal "$(jq -c 'keys_unsorted' <<<"$output")" \
+  assert_equal "$(command jq -c 'keys_unsorted' <<<"$output")" \
     '["type","backup","system_identifier","timeline","reached_lsn","last_commit_at","rpo_ms","rto_ms","restore_ms","replay_ms","started_at","missing_segment","query_result"]'
   assert_equal "$(jq -c '[.type, .backup, .system_identifier, .timeline, .query_result]' <<<"$output")" \
     "[\"drill\",\"first\",\"$system\",1,\"1035\"]"

@@ -496,8 +496,8 @@ leave_only_an_empty_partial() {
   eventually 8 has_flushed "$SLOT" "$at"
   sleep 2.5
   stop_receiver good
-  status=$(jq -c 'select(.type == "status")' "$WORK/good.out" | tail -n 1)
-  assert_equal "$(jq -c keys_unsorted <<<"$status")" \
+  status=$(command jq -c 'select(.type == "status")' "$WORK/good.out" | tail -n 1)
+  assert_equal "$(command jq -c keys_unsorted <<<"$status")" \
     '["type","timeline","received_lsn","flushed_lsn","server_lsn","bytes_behind","last_commit_at","last_commit_age_ms","system_identifier","at"]'
   assert_equal "$(sql "select '$(jq -r .flushed_lsn <<<"$status")'::pg_lsn >= '$at'")" t
   assert_equal "$(jq '.bytes_behind == 0 and .last_commit_age_ms > 1000 and .last_commit_age_ms < 60000' <<<"$status")" true

@@ -318,7 +318,7 @@ check_size() {
   end=$(position)
   emit
   receive --slot s --endpos "$end" --no-loop
-  assert_equal "$(head -n 1 <<<"$output" | jq -r 'keys_unsorted | join(" ")')" \
+  assert_equal "$(head -n 1 <<<"$output" | command jq -r 'keys_unsorted | join(" ")')" \
     "type state timeline start_lsn slot restart_lsn server_timeline server_lsn system_identifier detail at"
 }
 
