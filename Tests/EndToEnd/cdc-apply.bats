@@ -694,3 +694,103 @@ two_phase() {
 3'
   assert_equal "$(sql "select count(*) from pg_prepared_xacts")" 0
 }
+
+# Behind its begin, a prepared transaction of rows for t and made, one of which the target refuses.
+prepared_transaction() {
+  begin
+  xid=$LSN
+  change insert t "\"new\":{\"id\":$1,\"note\":\"n\",\"doc\":null}"
+  event "$MADE"
+  for i in 1 2 3; do change insert made "\"new\":{\"id\":$(($1 + i)),\"n\":$i}"; done
+  change insert c "\"new\":{\"id\":$1,\"n\":0}"
+  two_phase prepare "$xid"
+}
+
+@test "killed between a transaction's preparation and its position: it is rolled back, and prepared anew" {
+  local before xid option
+  MADE=$(relation made default id:bigint:key n:integer && tail -n 1 "$EVENTS")
+  sql "create table c (id int primary key, n int check (n > 0))"
+  for option in --batch-changes=10000 --batch-changes=2; do
+    : >"$EVENTS"
+    relation_t
+    relation c default id:integer:key n:integer
+    transaction "insert t \"new\":{\"id\":$LSN,\"note\":\"a\",\"doc\":null}"
+    before=$(position)
+    prepared_transaction 1000
+    apply --create-tables --park "$BATS_TEST_TMPDIR/aside" "$option"
+    assert_status 1
+    # All that is different after such a death.
+    sql "update sluice.progress set lsn = '$before'"
+    two_phase commit_prepared "$xid"
+    apply --create-tables --park "$BATS_TEST_TMPDIR/aside" "$option"
+    assert_status 1
+    assert_equal "$(sql "select count(*) from t where id = 1000") $(sql "select count(*) from made") $(jq -r ".new.id // empty" "$BATS_TEST_TMPDIR/aside/default.ndjson" | xargs)" "1 3 1000"
+    sql "truncate t, made" && rm "$BATS_TEST_TMPDIR/aside/default.ndjson"
+  done
+}
+
+@test "changes set aside of a transaction that is prepared wait for its end" {
+  local xid
+  MADE=$(relation made default id:bigint:key n:integer && tail -n 1 "$EVENTS")
+  sql "create table c (id int primary key, n int check (n > 0))"
+  : >"$EVENTS"
+  relation_t
+  relation c default id:integer:key n:integer
+  prepared_transaction 1
+  apply --create-tables --park "$BATS_TEST_TMPDIR/aside"
+  assert_status 1
+  sql "alter table c drop constraint c_n_check"
+  run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside" </dev/null
+  assert_status 75
+  assert_stderr_has "may be rolled back: sluice_default_$xid"
+  two_phase commit_prepared "$xid"
+  apply_well
+  run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside" </dev/null
+  assert_status 0
+  assert_equal "$(sql "select id from c")" 1
+}
+
+# killed_in_turn OPTION…: kills before or after messages to the server in turn, at each 25th of them from a random one on
+# (SLUICE_KILL_EVERY=1 is all), and starts again; all that is applied is applied once.
+killed_in_turn() {
+  local n step=${SLUICE_KILL_EVERY:-25} fault ended=137 aside=$BATS_TEST_TMPDIR/aside
+  for ((n = 1 + RANDOM % step; ended == 137; n += step)); do
+    fault=KILL
+    if ((n % 2)); then fault=SENT; fi
+    rm -rf "$aside"
+    sql "drop schema if exists sluice cascade; drop table if exists made; truncate t, c" 2>/dev/null
+    ended=0
+    SLUICE_FAULT=send:socket:$n:$fault LD_PRELOAD=$REPO/.build/support/io-faults.so \
+      cdc-apply --create-tables --park "$aside" "$@" <"$EVENTS" >/dev/null 2>&1 || ended=$?
+    if [[ $ended == 137 ]]; then
+      kills=$((kills + 1))
+      apply --create-tables --park "$aside" "$@"
+      # 1 where this run has set something aside.
+      ((status <= 1)) || fail "the run after message $n ($fault)"
+    fi
+    assert_equal "$(jq -r 'select(.new) | "\(.table) \(.new.id)"' "$aside/default.ndjson" | xargs)" "c 10" "set aside after message $n ($fault)"
+    assert_equal "$(sql "select string_agg(id::text, ' ' order by id) from t union all select string_agg(id::text, ' ' order by id) from made
+      union all select string_agg(id::text, ' ' order by id) from c union all select count(*)::text from pg_prepared_xacts" | tr '\n' '|')" \
+      "1 10 20|11 12 13|2|0|" "rows after message $n ($fault)"
+  done
+}
+
+@test "kill -9 anywhere around prepared transactions: nothing waits for itself, and all is applied once" {
+  local kills=0 xid kept
+  MADE='{"type":"relation","schema":"public","table":"made","identity":"default","columns":[{"name":"id","type":"bigint","key":true},{"name":"n","type":"integer","key":false}]}'
+  sql "create table c (id int primary key, n int check (n > 0))"
+  relation_t
+  relation c default id:integer:key n:integer
+  transaction 'insert t "new":{"id":1,"note":"a","doc":null}'
+  prepared_transaction 10
+  kept=$xid
+  prepared_transaction 30
+  transaction 'insert t "new":{"id":20,"note":"b","doc":null}' 'insert c "new":{"id":2,"n":1}'
+  two_phase rollback_prepared "$xid"
+  two_phase commit_prepared "$kept"
+  make --silent -C "$REPO" .build/support/io-faults.so
+  killed_in_turn
+  killed_in_turn --batch-changes 2
+  echo "# $kills kills" >&3
+  ((kills > 150 / ${SLUICE_KILL_EVERY:-25}))
+}

@@ -4,7 +4,8 @@ public import Posix
 /// Messages to people, on standard error, in PostgreSQL's form; `SLUICE_LOG=json` makes them
 /// NDJSON.
 public struct Message: Sendable {
-  private let tool: String
+  /// The name in front of each message.
+  public let tool: String
 
   public init(tool: String) { self.tool = tool }
 

@@ -7,8 +7,11 @@ import Postgres
 @main
 enum CdcApply: Tool {
   struct Options: ConnectionOptionsHolder {
-    var connection = ConnectionOptions()
     var apply = ApplyOptions()
+    var connection: ConnectionOptions {
+      get { apply.connection }
+      set { apply.connection = newValue }
+    }
     var replays = false
   }
 
@@ -65,8 +68,7 @@ enum CdcApply: Tool {
 
   static func run(_ options: Options, _ operands: [String]) throws -> ExitStatus {
     if let first = operands.first { throw UsageError("unexpected operand \"\(first)\"") }
-    let connection = try Connection(options.connection, applicationName: name)
-    var application = try ChangeApplication(connection, options.apply, Message(tool: name))
+    var application = try ChangeApplication(options.apply, Message(tool: name))
     if options.replays {
       let (done, left) = try application.replay()
       Message(tool: name).info("\(done) changes were applied, \(left) are still set aside")

@@ -1,5 +1,9 @@
-/// How change events are applied.
+public import Postgres
+
+/// How change events are applied, and to what.
 public struct ApplyOptions: Sendable {
+  /// The target.
+  public var connection = ConnectionOptions()
   /// The name of the stream, by which the target knows how far it came.
   public var source = "default"
   /// The name of the replication origin that knows it instead; nil for the table of positions.

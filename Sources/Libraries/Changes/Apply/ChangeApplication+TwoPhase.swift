@@ -8,7 +8,7 @@ internal import Postgres
 extension ChangeApplication {
   /// The open transaction is to be prepared, and committed later.
   ///
-  /// It is prepared before its position is committed: what comes again finds it there.
+  /// It is prepared before its position is committed; what comes again replaces it.
   mutating func prepare(_ last: EventLine, _ end: LSN) throws {
     let name = preparedName(lines[lines.count - 1], last)
     if mode == .held {
@@ -18,17 +18,14 @@ extension ChangeApplication {
       // In the middle of a COPY the target cannot be asked.
       try flush()
     }
-    if try isPrepared(name) {
-      try forgetOpen()
-    } else {
-      try send(upTo: lines.count)
-      try flush()
-      try sink.begin()
-      try sink.parked?.write(end)
-      try sink.connection.execute("PREPARE TRANSACTION \(Quoting.literal(name))")
-      try sink.ended()
-      dropSent()
-    }
+    if mode == .held { try rollBackPrepared(name) }
+    try send(upTo: lines.count)
+    try flush()
+    try sink.begin()
+    try sink.parked?.write(end, prepared: name)
+    try sink.connection.execute("PREPARE TRANSACTION \(Quoting.literal(name))")
+    try sink.ended()
+    dropSent()
     (reached, open, mode) = (end, nil, .held)
     try settle()
   }
@@ -54,6 +51,7 @@ extension ChangeApplication {
         .configuration, "a transaction is committed whose preparation never came here: \(name)",
         hint: "It was prepared before the stream began to tell of such. Copy the tables anew.")
     }
+    if kind == .rollbackPrepared { try sink.parked?.drop(prepared: name) }
     reached = end
     try settle()
     try applied.forget(name, on: sink.connection)
@@ -61,6 +59,12 @@ extension ChangeApplication {
 
   func preparedName(_ line: Span<UInt8>, _ event: EventLine) -> String {
     "sluice_\(options.source)_\(EventLine.plain(line, event.xid) ?? "")"
+  }
+
+  /// Takes back what was prepared by one who died before the position was committed, and what it set aside with it.
+  mutating func rollBackPrepared(_ name: String) throws {
+    guard try isPrepared(name) else { return }
+    try sink.connection.execute("ROLLBACK PREPARED \(Quoting.literal(name))")
   }
 
   func isPrepared(_ name: String) throws -> Bool {

@@ -2,7 +2,7 @@ internal import Bytes
 public import Filter
 internal import JSON
 public import Posix
-public import Postgres
+internal import Postgres
 
 /// Applies a stream of change events to a target, each of the source's transactions exactly once.
 ///
@@ -61,10 +61,9 @@ public struct ChangeApplication: ~Copyable {
   private static var busyNanoseconds: Int64 { 20_000_000 }
   private static var patienceMilliseconds: Int32 { 5 }
 
-  /// Makes the session ready, and finds out what was applied before.
-  public init(
-    _ connection: consuming Connection, _ options: ApplyOptions, _ message: Message
-  ) throws {
+  /// Connects, makes the session ready, and finds out what was applied before.
+  public init(_ options: ApplyOptions, _ message: Message) throws {
+    let connection = try Connection(options.connection, applicationName: message.tool)
     try connection.execute("SET client_min_messages = error; \(ChangeSink.planSettings)")
     let triggersFire = try options.firesTriggers || !Self.silenceTriggers(on: connection, message)
     // What is acknowledged must be durable, whatever the database or the role are set to.
@@ -162,7 +161,12 @@ public struct ChangeApplication: ~Copyable {
     sink.parked = ParkedChanges(directory: options.park ?? "", source: options.source)
     sink.isCareful = true
     var count = 0
-    for record in try ParkedChanges.records(path).records {
+    let records = try ParkedChanges.records(path).records
+    for name in Set(records.compactMap { $0.string("prepared") }) where try isPrepared(name) {
+      throw Failure(
+        .temporary, "changes are set aside of a transaction that may be rolled back: \(name)")
+    }
+    for record in records {
       lines.append(record.text.utf8.span, number: lines.count + 1)
       if record.type != "relation" { count += 1 }
     }
@@ -288,6 +292,8 @@ public struct ChangeApplication: ~Copyable {
     let position = EventLine.position(lines[0], begin.lsn) ?? .invalid
     let isKnown = try position < reached || position == reached && isSnapshot()
     mode = position.isValid && isKnown ? .skipped : .streamed
+    // It would wait for its own locks.
+    if mode == .streamed { try rollBackPrepared(preparedName(lines[0], begin)) }
   }
 
   /// Drops the open transaction, but for what it says of tables: that is not said again.

@@ -14,7 +14,6 @@ extension ChangeSink {
       guard refusal.error.exitCode == .badInput, event.kind != .truncate else { throw refusal }
       try dropWaiting()
       try connection.execute("ROLLBACK TO SAVEPOINT sluice_row")
-      if options.createsTables { forgetTables() }
       try parked?.park(lines[index], current?.relation, lastKeys, refusal.error)
     }
     try connection.execute("RELEASE SAVEPOINT sluice_row")

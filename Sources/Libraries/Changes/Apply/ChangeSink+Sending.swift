@@ -152,7 +152,7 @@ extension ChangeSink {
       sources[name] = source
       tables[name] = nil
     }
-    if !replaced.isEmpty || options.createsTables { forgetTables() }
+    if !replaced.isEmpty { forgetTables() }
     replaced.removeAll()
     guard session.isOpen else { return }
     if session.hasSavepoint, !all {

@@ -148,16 +148,19 @@ struct ChangeSink: ~Copyable {
     return found
   }
 
+  /// Makes the table for all to see at once: were the open transaction prepared with it, those that come before
+  /// it is committed would find none.
   private borrowing func createTable(_ source: SourceRelation) throws {
     let name = Quoting.qualified(source.schema, source.name)
     guard try !connection.query("SELECT to_regclass($1) IS NOT NULL", [name]).boolean(0, 0) else {
       return
     }
+    let other = try Connection(options.connection, applicationName: message.tool)
     let schema = Quoting.identifier(source.schema)
-    if try !connection.query("SELECT to_regnamespace($1) IS NOT NULL", [schema]).boolean(0, 0) {
-      try connection.execute("CREATE SCHEMA \(schema)")
+    if try !other.query("SELECT to_regnamespace($1) IS NOT NULL", [schema]).boolean(0, 0) {
+      try other.execute("CREATE SCHEMA \(schema)")
     }
-    try connection.execute(source.createStatement)
+    try other.execute(source.createStatement)
   }
 }
 

@@ -7,8 +7,8 @@ internal import Postgres
 /// Changes that the target refused, set aside in a file, and the keys whose later changes follow them.
 ///
 /// Each line is the change's event with three members more: the hashes of its keys, what the target
-/// said (null for a change that only follows another), and the end of the batch that it belongs to. The
-/// relation event of its table stands before it. The file is written before the batch is committed: lines
+/// said (null for a change that only follows another), and the end of the batch that it belongs to; a
+/// fourth is the name of a transaction that was prepared. The relation event of its table stands before it. The file is written before the batch is committed: lines
 /// of a batch that was not are dropped when it is read.
 struct ParkedChanges {
   private let path: String
@@ -125,11 +125,14 @@ struct ParkedChanges {
   }
 
   /// Appends what is pending to the file, durably; the batch ends at `position`.
-  mutating func write(_ position: LSN) throws {
+  ///
+  /// `prepared` is the name of the transaction, where it may still be rolled back.
+  mutating func write(_ position: LSN, prepared: String? = nil) throws {
     guard !pending.isEmpty else { return }
     var buffer = ByteBuffer()
     for index in pending.indices {
       pending[index].record.set("batch_lsn", position.description)
+      if let prepared { pending[index].record.set("prepared", prepared) }
       pending[index].record.append(to: &buffer)
     }
     let file = try File(appending: path)
@@ -143,6 +146,18 @@ struct ParkedChanges {
     count += pending.count { $0.record.type != "relation" }
     pending.removeAll()
     keptCount = 0
+  }
+
+  /// Drops the changes of a prepared transaction, which was rolled back.
+  mutating func drop(prepared name: String) throws {
+    guard try FileFacts.of(path) != nil else { return }
+    let records = try Self.records(path).records
+    // Later changes may need the description of the table.
+    let kept = records.filter { $0.string("prepared") != name || $0.type == "relation" }
+    guard kept.count < records.count else { return }
+    keys = [:]
+    for record in kept { note(Self.keys(record), Self.table(record)) }
+    try Self.write(kept, path)
   }
 
   /// Makes what is pending all that the file holds.
