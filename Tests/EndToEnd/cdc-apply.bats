@@ -729,6 +729,25 @@ prepared_transaction() {
   done
 }
 
+@test "a prepared transaction of many batches, killed before its position: by COPY, with tables that are made" {
+  local before xid
+  relation_t
+  transaction 'insert t "new":{"id":1,"note":"a","doc":null}'
+  before=$(position)
+  begin
+  xid=$LSN
+  relation made default id:bigint:key n:integer
+  seq -f '{"type":"insert","schema":"public","table":"made","lsn":"0/28","new":{"id":%.0f,"n":1}}' 5000 >>"$EVENTS"
+  two_phase prepare "$xid"
+  apply_well --create-tables --batch-changes 100
+  assert_equal "$(sql "select count(*) from pg_prepared_xacts") $(sql "select count(*) from made")" "1 0"
+  sql "update sluice.progress set lsn = '$before'"
+  apply_well --create-tables --batch-changes 100
+  two_phase rollback_prepared "$xid"
+  apply_well --create-tables
+  assert_equal "$(sql "select count(*) from pg_prepared_xacts") $(sql "select count(*) from made")" "0 0"
+}
+
 @test "changes set aside of a transaction that is prepared wait for its end" {
   local xid
   MADE=$(relation made default id:bigint:key n:integer && tail -n 1 "$EVENTS")

@@ -63,8 +63,13 @@ delete from b where id = (:id % 70) and n % 2 = 0;
 \elif :kind = 9
 begin;
 insert into b values (:id, -1, 'prepared');
+insert into b select i, :id, 'prepared' from generate_series(1, :many) i;
 prepare transaction 'p:client_id';
+\if :many % 4 = 0
+rollback prepared 'p:client_id';
+\else
 commit prepared 'p:client_id';
+\endif
 \else
 begin;
 update a set note = null where id % 100 = :id % 100;
@@ -81,9 +86,9 @@ pipe() {
   rm -f acks
   mkfifo acks
   exec 8<>acks
-  cdc-recv --dbname "dbname=$source" --slot crash --publication p --acks acks --state state --no-loop "$@" 2>>errors 8>&- |
+  cdc-recv --dbname "dbname=$source" --slot crash --publication p --acks acks --state state --no-loop "${two_phase[@]}" "$@" 2>>errors 8>&- |
     cdc-decode 2>>errors 8>&- | tee -a events 2>>errors 8>&- |
-    cdc-apply --dbname "dbname=$target" --source crash --batch-ms 50 2>>errors >&8
+    cdc-apply --dbname "dbname=$target" --source crash --batch-ms 50 --batch-changes 100 2>>errors >&8
   statuses=("${PIPESTATUS[@]}")
   exec 8>&-
   echo "${statuses[*]}" >statuses
@@ -102,7 +107,7 @@ counts() { sql_in "$1" "select string_agg(what || ' ' || rows, ', ' order by wha
 counts_of_events() {
   python3 - <<'PY'
 import collections, json
-seen, counts, held = set(), collections.Counter({"INSERT": 0, "UPDATE": 0, "DELETE": 0}), []
+seen, counts, held, prepared = set(), collections.Counter({"INSERT": 0, "UPDATE": 0, "DELETE": 0}), [], {}
 for line in open("events", "rb"):
     try:
         event = json.loads(line)
@@ -112,7 +117,11 @@ for line in open("events", "rb"):
     kind = event["type"]
     if kind == "begin":
         held = []
-    elif kind == "commit":
+    elif kind == "prepare":
+        prepared[event["xid"]] = held
+    elif kind in ("commit", "commit_prepared"):
+        if kind == "commit_prepared":
+            held = prepared[event["xid"]]
         if event["lsn"] not in seen:
             seen.add(event["lsn"])
             counts.update(held)
@@ -144,13 +153,13 @@ kill_while_writing() {
 }
 
 one_round() {
-  local kills=0 end
+  local kills=0 end two_phase=("$@")
   sql_in postgres "drop database if exists $target" && sql_in postgres "create database $target"
   psql -qX -d "$source" -c 'drop schema public cascade; create schema public; drop publication if exists p' -f <(schema)
   psql -qX -d "$target" -f <(schema)
   psql -qX -d "$source" -c 'create publication p for table a, b'
   rm -f state events errors
-  cdc-recv --dbname "dbname=$source" --slot crash --publication p --create-slot >/dev/null
+  cdc-recv --dbname "dbname=$source" --slot crash --publication p --create-slot "$@" >/dev/null
   while ((kills < 5)); do kill_while_writing; done
   end=$(sql_in "$source" 'select pg_current_wal_lsn()')
   # The server may not have noticed yet that the last receiver is gone.
@@ -159,11 +168,14 @@ one_round() {
   cdc-diff --source "dbname=$source" --target "dbname=$target" --publication p >differences || fail "$(head differences)"
   assert_equal "$(counts "$target")" "$(counts "$source")" "changes that were applied"
   assert_equal "$(counts_of_events)" "$(counts "$source")" "events"
+  assert_equal "$(sql_in postgres "select count(*) from pg_prepared_xacts")" 0
   cdc-recv --dbname "dbname=$source" --slot crash --drop-slot
-  echo "# $kills kills, $(counts "$source")" >&3
+  echo "# $kills kills, $(counts "$source"), prepared $(grep -c '^{"type":"prepare"' events)" >&3
 }
 
 @test "whatever is killed: source and target are equal, nothing is applied twice, and the events are the ledger" {
   local round
-  for ((round = 0; round < ${SLUICE_CDC_CRASH_ROUNDS:-5}; round++)); do one_round; done
+  for ((round = 0; round < ${SLUICE_CDC_CRASH_ROUNDS:-5}; round++)); do
+    if ((round % 2)); then one_round --two-phase; else one_round; fi
+  done
 }
