@@ -132,7 +132,18 @@ need() {
 }
 
 # field NAME RECORD: a member as text, empty where there is none.
-field() { jq -r --arg name "$1" '.[$name] // empty' <<<"$2"; }
+#
+# A record without records in it is read here, because jq takes longer to start than most of what it is asked takes.
+field() {
+  if [[ $2 == "{"*"}" && ${2:1} != *"{"* && $2 != *"\"$1\":"*"\"$1\":"* ]]; then
+    if [[ $2 != *"\"$1\":"* ]]; then return; fi
+    if [[ $2 =~ [{,]\ *\"$1\":\ *(\"([^\"\\]*)\"|(-?[0-9]+))\ *[,}] ]]; then
+      printf '%s\n' "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+      return
+    fi
+  fi
+  jq -r --arg name "$1" '.[$name] // empty' <<<"$2"
+}
 
 # first_failure STATUS…: the status of the stage that failed by itself, where others only saw its pipe close.
 first_failure() {

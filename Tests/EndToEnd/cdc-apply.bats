@@ -311,7 +311,8 @@ has_rows() { [[ $(sql "select count(*) from t") == "$1" ]]; }
 @test "missing tables are made when asked" {
   relation made default a:bigint:key 'b:numeric(10,2)' c:text
   transaction 'insert made "new":{"a":1,"b":1.5,"c":"x"}'
-  apply_well --create-tables
+  # Whatever a transaction sees there by default, it must see what was just made.
+  PGOPTIONS='-c default_transaction_isolation=serializable' apply_well --create-tables
   assert_equal "$(sql "select * from made")" '1|1.50|x'
   assert_equal "$(sql "select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'made'::regclass and contype = 'p'")" 'PRIMARY KEY (a)'
 }
@@ -656,6 +657,24 @@ b'
   assert_equal "$(sql "select id from c")" 2
 }
 
+@test "--replay leaves alone what the target does not know to be set aside" {
+  local stream
+  sql "create table c (id int primary key, n int check (n > 0))"
+  relation c default id:integer:key n:integer
+  transaction 'insert c "new":{"id":1,"n":0}'
+  apply --origin "replay_$$" --park "$BATS_TEST_TMPDIR/aside"
+  assert_status 1
+  cp "$BATS_TEST_TMPDIR/aside/replay_$$.ndjson" "$BATS_TEST_TMPDIR/aside/default.ndjson"
+  sql "alter table c drop constraint c_n_check"
+  run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside"
+  assert_status 78
+  assert_stderr_has "does not know to be set aside"
+  assert_same_file "$BATS_TEST_TMPDIR/aside/default.ndjson" "$BATS_TEST_TMPDIR/aside/replay_$$.ndjson"
+  run --separate-stderr cdc-apply --origin "replay_$$" --replay "$BATS_TEST_TMPDIR/aside"
+  assert_status 0
+  assert_equal "$(sql "select id from c")" 1
+}
+
 @test "large transactions set aside, too" {
   sql "create table c (id int primary key, n int check (n > 0))"
   relation c default id:integer:key n:integer
@@ -676,23 +695,31 @@ two_phase() {
 }
 
 @test "prepared transactions are prepared, then committed or rolled back, also when all comes twice" {
-  relation_t
-  begin
-  change insert t '"new":{"id":1,"note":"a","doc":null}'
-  two_phase prepare 7
-  apply_well
-  assert_equal "$(sql "select gid from pg_prepared_xacts")" sluice_default_7
-  transaction 'insert t "new":{"id":3,"note":"c","doc":null}'
-  two_phase commit_prepared 7
-  begin
-  change insert t '"new":{"id":2,"note":"b","doc":null}'
-  two_phase prepare 8
-  two_phase rollback_prepared 8
-  apply_well
-  apply_well
-  assert_equal "$(sql "select id from t order by id")" '1
-3'
-  assert_equal "$(sql "select count(*) from pg_prepared_xacts")" 0
+  local stream oid
+  oid=$(sql "select oid from pg_database where datname = current_database()")
+  for stream in --source=default "--origin=two_$$"; do
+    sql "truncate t" && : >"$EVENTS"
+    relation_t
+    begin
+    change insert t '"new":{"id":1,"note":"a","doc":null}'
+    two_phase prepare 7
+    apply_well "$stream"
+    assert_equal "$(sql "select gid from pg_prepared_xacts")" "sluice_${oid}_${stream#*=}_7"
+    transaction 'insert t "new":{"id":3,"note":"c","doc":null}'
+    two_phase commit_prepared 7
+    begin
+    change insert t '"new":{"id":2,"note":"b","doc":null}'
+    two_phase prepare 8
+    two_phase rollback_prepared 8
+    apply_well "$stream"
+    apply_well "$stream"
+    assert_equal "$(sql "select id from t order by id" | xargs)" '1 3'
+    assert_equal "$(sql "select count(*) from pg_prepared_xacts")" 0
+    assert_equal "$(sql "select count(*) from sluice.progress where source like 'sluice%'")" 0
+    two_phase commit_prepared 9
+    apply "$stream"
+    assert_status 78
+  done
 }
 
 # Behind its begin, a prepared transaction of rows for t and made, one of which the target refuses.
@@ -729,6 +756,16 @@ prepared_transaction() {
   done
 }
 
+@test "the begin of a transaction of many batches says which it is" {
+  relation_t
+  event '{"type":"begin","lsn":"0/20"}'
+  for i in 1 2 3; do change insert t "\"new\":{\"id\":$i,\"note\":\"a\",\"doc\":null}"; done
+  commit
+  apply --batch-changes 2
+  assert_status 65
+  assert_stderr_has 'line 2: the begin of a large transaction lacks lsn or xid'
+}
+
 @test "a prepared transaction of many batches, killed before its position: by COPY, with tables that are made" {
   local before xid
   relation_t
@@ -743,6 +780,7 @@ prepared_transaction() {
   assert_equal "$(sql "select count(*) from pg_prepared_xacts") $(sql "select count(*) from made")" "1 0"
   sql "update sluice.progress set lsn = '$before'"
   apply_well --create-tables --batch-changes 100
+  assert_equal "$(sql "select count(*) from pg_prepared_xacts") $(sql "select count(*) from made")" "1 0"
   two_phase rollback_prepared "$xid"
   apply_well --create-tables
   assert_equal "$(sql "select count(*) from pg_prepared_xacts") $(sql "select count(*) from made")" "0 0"
@@ -761,7 +799,7 @@ prepared_transaction() {
   sql "alter table c drop constraint c_n_check"
   run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside" </dev/null
   assert_status 75
-  assert_stderr_has "may be rolled back: sluice_default_$xid"
+  assert_stderr_has "is prepared and not ended: sluice_"
   two_phase commit_prepared "$xid"
   apply_well
   run --separate-stderr cdc-apply --replay "$BATS_TEST_TMPDIR/aside" </dev/null

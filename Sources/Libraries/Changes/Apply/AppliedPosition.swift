@@ -11,8 +11,8 @@ struct AppliedPosition {
   ///
   /// Throws a `Failure` (75) when another session has it.
   init(_ options: ApplyOptions, on connection: borrowing Connection) throws {
-    (source, origin) = (options.source, options.origin)
-    guard try SessionLock.take(origin ?? source, on: connection) else {
+    (source, origin) = (options.stream, options.origin)
+    guard try SessionLock.take(source, on: connection) else {
       throw Failure(.temporary, "another applier has the source \"\(source)\"")
     }
     if let origin {
@@ -65,7 +65,7 @@ struct AppliedPosition {
 
   /// Notes, in a transaction of its own, that a prepared transaction is being ended.
   func note(_ prepared: String, _ end: LSN, on connection: borrowing Connection) throws {
-    guard origin == nil else { return }
+    try makeNotes(on: connection)
     _ = try connection.query(
       """
       INSERT INTO sluice.progress (source, lsn, updated_at) VALUES ($1, $2, now())
@@ -73,22 +73,22 @@ struct AppliedPosition {
       """, [prepared, end.description])
   }
 
-  /// True where the end of a prepared transaction was noted; an origin has no room for such notes.
+  /// An origin has no room for what is noted beside the position.
+  private func makeNotes(on connection: borrowing Connection) throws {
+    if origin != nil { try Self.makeTable(on: connection) }
+  }
+
+  /// True where the end of a prepared transaction was noted.
   func hasNoted(_ prepared: String, on connection: borrowing Connection) throws -> Bool {
-    guard origin == nil else { return true }
+    try makeNotes(on: connection)
     return try connection.query(
       "SELECT EXISTS (SELECT FROM sluice.progress WHERE source = $1)", [prepared]
     ).boolean(0, 0)
   }
 
-  func forget(_ prepared: String, on connection: borrowing Connection) throws {
-    guard origin == nil else { return }
-    try forgetParts(of: prepared, on: connection)
-  }
-
   /// The last part that was applied of a snapshot, by the name under which that is kept; 0/0 when none was.
   func part(of name: String, on connection: borrowing Connection) throws -> LSN {
-    if origin != nil { try Self.makeTable(on: connection) }
+    try makeNotes(on: connection)
     return try position(of: name, on: connection)
   }
 
@@ -97,16 +97,22 @@ struct AppliedPosition {
     try set(name, part, on: connection)
   }
 
-  func forgetParts(of name: String, on connection: borrowing Connection) throws {
+  /// Drops what was noted by that name.
+  func forget(_ name: String, on connection: borrowing Connection) throws {
+    try makeNotes(on: connection)
     _ = try connection.query("DELETE FROM sluice.progress WHERE source = $1", [name])
   }
 
   /// Has the open transaction say that all up to `position` is applied.
   func write(_ position: LSN, committedAt: String?, on connection: borrowing Connection) throws {
     guard origin == nil else {
+      // No progress is kept of a transaction that wrote nothing, as where all was set aside.
       _ = try connection.query(
-        "SELECT pg_catalog.pg_replication_origin_xact_setup($1, coalesce($2, now()::text)::timestamptz)",
-        [position.description, committedAt])
+        """
+        SELECT pg_catalog.pg_replication_origin_xact_setup($1, coalesce($2, now()::text)::timestamptz),
+          CASE WHEN pg_catalog.pg_current_xact_id_if_assigned() IS NULL
+            THEN pg_catalog.pg_logical_emit_message(true, 'sluice', '') END
+        """, [position.description, committedAt])
       return
     }
     try set(source, position, on: connection)

@@ -8,6 +8,8 @@ public struct ApplyOptions: Sendable {
   public var source = "default"
   /// The name of the replication origin that knows it instead; nil for the table of positions.
   public var origin: String?
+  /// The name that no other stream into the database may have.
+  var stream: String { origin ?? source }
   /// So many changes make a transaction of the target, or so much time.
   public var batchChanges = 10_000
   public var batchMilliseconds = 200

@@ -61,7 +61,7 @@ extension ChangeApplication {
     guard let part else { return false }
     // The position is committed with the last of it.
     if committed >= part.since { return true }
-    let name = "\(options.source) snapshot \(part.copy)"
+    let name = "\(options.stream) snapshot \(part.copy)"
     if copy?.name != name {
       // In the middle of a COPY the target cannot be asked.
       try flush()
@@ -82,7 +82,7 @@ extension ChangeApplication {
   mutating func noteCopy() throws {
     guard let copy else { return }
     if reached != committed {
-      try applied.forgetParts(of: copy.name, on: sink.connection)
+      try applied.forget(copy.name, on: sink.connection)
       self.copy = nil
     } else {
       try applied.write(part: copy.reached, of: copy.name, on: sink.connection)

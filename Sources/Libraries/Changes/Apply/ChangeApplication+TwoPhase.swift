@@ -14,11 +14,8 @@ extension ChangeApplication {
     if mode == .held {
       try settle()
       dropSent()
-    } else {
-      // In the middle of a COPY the target cannot be asked.
-      try flush()
+      try rollBackPrepared(name)
     }
-    if mode == .held { try rollBackPrepared(name) }
     try send(upTo: lines.count)
     try flush()
     try sink.begin()
@@ -43,6 +40,8 @@ extension ChangeApplication {
     guard end > reached else { return }
     if try isPrepared(name) {
       let word = kind == .commitPrepared ? "COMMIT" : "ROLLBACK"
+      // Before anybody can believe that its changes were made.
+      if kind == .rollbackPrepared { try sink.parked?.drop(prepared: name) }
       // Whoever comes again after an accident must be able to tell that this was done.
       try applied.note(name, end, on: sink.connection)
       try sink.connection.execute("\(word) PREPARED \(Quoting.literal(name))")
@@ -51,17 +50,33 @@ extension ChangeApplication {
         .configuration, "a transaction is committed whose preparation never came here: \(name)",
         hint: "It was prepared before the stream began to tell of such. Copy the tables anew.")
     }
-    if kind == .rollbackPrepared { try sink.parked?.drop(prepared: name) }
     reached = end
     try settle()
     try applied.forget(name, on: sink.connection)
   }
 
   func preparedName(_ line: Span<UInt8>, _ event: EventLine) -> String {
-    "sluice_\(options.source)_\(EventLine.plain(line, event.xid) ?? "")"
+    "\(preparedPrefix)\(EventLine.plain(line, event.xid) ?? "")"
   }
 
-  /// Takes back what was prepared by one who died before the position was committed, and what it set aside with it.
+  /// Transactions that are prepared have names of their own in all databases of a server.
+  static func preparedPrefix(
+    _ options: ApplyOptions, on connection: borrowing Connection
+  ) throws -> String {
+    let rows = try connection.query(
+      "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()")
+    return "sluice_\(rows.text(0, 0))_\(options.stream)_"
+  }
+
+  /// The name of a transaction of the stream that is prepared and not ended; nil while there is none.
+  func anyPrepared() throws -> String? {
+    try sink.connection.query(
+      "SELECT min(gid) FROM pg_catalog.pg_prepared_xacts WHERE pg_catalog.starts_with(gid, $1)",
+      [preparedPrefix]
+    ).string(0, 0)
+  }
+
+  /// Takes back what was prepared by one who died before the position was committed.
   mutating func rollBackPrepared(_ name: String) throws {
     guard try isPrepared(name) else { return }
     try sink.connection.execute("ROLLBACK PREPARED \(Quoting.literal(name))")
@@ -71,7 +86,7 @@ extension ChangeApplication {
     try sink.connection.query(
       """
       SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts
-        WHERE gid = $1 AND database = pg_catalog.current_database())
+        WHERE gid = $1)
       """, [name]
     ).boolean(0, 0)
   }

@@ -14,6 +14,8 @@ public struct ChangeApplication: ~Copyable {
   var sink: ChangeSink
   let options: ApplyOptions
   let applied: AppliedPosition
+  /// What the names begin with under which transactions are prepared; the source's number follows.
+  let preparedPrefix: String
   var acks = RecordWriter()
   var lines = HeldLines()
   var head = EventHead()
@@ -64,7 +66,12 @@ public struct ChangeApplication: ~Copyable {
   /// Connects, makes the session ready, and finds out what was applied before.
   public init(_ options: ApplyOptions, _ message: Message) throws {
     let connection = try Connection(options.connection, applicationName: message.tool)
-    try connection.execute("SET client_min_messages = error; \(ChangeSink.planSettings)")
+    // Others see what is done, and what others have done must be seen.
+    try connection.execute(
+      """
+      SET client_min_messages = error; SET default_transaction_isolation = 'read committed';
+      \(ChangeSink.planSettings)
+      """)
     let triggersFire = try options.firesTriggers || !Self.silenceTriggers(on: connection, message)
     // What is acknowledged must be durable, whatever the database or the role are set to.
     try connection.execute(
@@ -74,18 +81,8 @@ public struct ChangeApplication: ~Copyable {
       """)
     let applied = try AppliedPosition(options, on: connection)
     let position = try applied.read(on: connection)
-    var sink = ChangeSink(connection, options, message, keepsOrder: triggersFire)
-    sink.parked = try options.park.map {
-      try ParkedChanges(directory: $0, source: options.source, committed: position)
-    }
-    self.init(sink, options, applied, position)
-  }
-
-  private init(
-    _ sink: consuming ChangeSink, _ options: ApplyOptions, _ applied: AppliedPosition,
-    _ position: LSN
-  ) {
-    self.sink = sink
+    preparedPrefix = try Self.preparedPrefix(options, on: connection)
+    sink = ChangeSink(connection, options, message, keepsOrder: triggersFire)
     (self.options, self.applied, reached, committed) = (options, applied, position, position)
     owesAck = position.isValid
   }
@@ -111,6 +108,9 @@ public struct ChangeApplication: ~Copyable {
   ) {
     var reader = LineReader(from: input, maxLineBytes: Self.maxLineBytes)
     var progress = Progress(log)
+    sink.parked = try options.park.map {
+      try ParkedChanges(directory: $0, source: options.stream, committed: committed)
+    }
     try settle()
     do {
       while try next(&reader, input) {
@@ -154,19 +154,18 @@ public struct ChangeApplication: ~Copyable {
 
   /// Tries once more what is set aside; what the target takes now is no longer there.
   ///
-  /// The number of changes that were done, and of those that are still set aside.
+  /// The number of changes that were done, and of those that are still set aside. Throws a `Failure` (75) while a
+  /// transaction is prepared, which may change what is there or stand in the way.
   public mutating func replay() throws -> (done: Int, left: Int) {
-    let path = ParkedChanges.path(options.park ?? "", options.source)
+    let path = ParkedChanges.path(options.park ?? "", options.stream)
     guard try FileFacts.of(path) != nil else { return (0, 0) }
-    sink.parked = ParkedChanges(directory: options.park ?? "", source: options.source)
+    if let name = try anyPrepared() {
+      throw Failure(.temporary, "a transaction of the stream is prepared and not ended: \(name)")
+    }
+    sink.parked = ParkedChanges(directory: options.park ?? "", source: options.stream)
     sink.isCareful = true
     var count = 0
-    let records = try ParkedChanges.records(path).records
-    for name in Set(records.compactMap { $0.string("prepared") }) where try isPrepared(name) {
-      throw Failure(
-        .temporary, "changes are set aside of a transaction that may be rolled back: \(name)")
-    }
-    for record in records {
+    for record in try ParkedChanges.committedRecords(path, committed) {
       lines.append(record.text.utf8.span, number: lines.count + 1)
       if record.type != "relation" { count += 1 }
     }
@@ -289,7 +288,10 @@ public struct ChangeApplication: ~Copyable {
     dropSent()
     // A commit that ends in what is applied also begins in it; a snapshot ends where it begins.
     let begin = try event(0)
-    let position = EventLine.position(lines[0], begin.lsn) ?? .invalid
+    guard let position = EventLine.position(lines[0], begin.lsn), !begin.xid.isEmpty else {
+      throw Failure(
+        .badInput, "line \(lines.number(0)): the begin of a large transaction lacks lsn or xid")
+    }
     let isKnown = try position < reached || position == reached && isSnapshot()
     mode = position.isValid && isKnown ? .skipped : .streamed
     // It would wait for its own locks.

@@ -152,10 +152,16 @@ struct ChangeSink: ~Copyable {
   /// it is committed would find none.
   private borrowing func createTable(_ source: SourceRelation) throws {
     let name = Quoting.qualified(source.schema, source.name)
-    guard try !connection.query("SELECT to_regclass($1) IS NOT NULL", [name]).boolean(0, 0) else {
-      return
-    }
+    let query = "SELECT to_regclass($1) IS NOT NULL"
+    if try connection.query(query, [name]).boolean(0, 0) { return }
     let other = try Connection(options.connection, applicationName: message.tool)
+    guard try SessionLock.take("tables", on: other) else {
+      throw Failure(.temporary, "another applier is making tables")
+    }
+    // One who was killed may just have finished.
+    if try other.query(query, [name]).boolean(0, 0) { return }
+    let role = try connection.query("SHOW session_replication_role").text(0, 0)
+    if role == "replica" { try other.execute("SET session_replication_role = replica") }
     let schema = Quoting.identifier(source.schema)
     if try !other.query("SELECT to_regnamespace($1) IS NOT NULL", [schema]).boolean(0, 0) {
       try other.execute("CREATE SCHEMA \(schema)")

@@ -6,9 +6,9 @@ internal import Postgres
 
 /// Changes that the target refused, set aside in a file, and the keys whose later changes follow them.
 ///
-/// Each line is the change's event with three members more: the hashes of its keys, what the target
-/// said (null for a change that only follows another), and the end of the batch that it belongs to; a
-/// fourth is the name of a transaction that was prepared. The relation event of its table stands before it. The file is written before the batch is committed: lines
+/// Each line is the change's event with more members: the hashes of its keys, what the target said (null for
+/// a change that only follows another), the end of the batch that it belongs to, and the name of the
+/// transaction where that was prepared. The relation event of its table stands before it. The file is written before the batch is committed: lines
 /// of a batch that was not are dropped when it is read.
 struct ParkedChanges {
   private let path: String
@@ -40,11 +40,27 @@ struct ParkedChanges {
     try Directory.make(directory)
     guard try FileFacts.of(path) != nil else { return }
     let (records, isTorn) = try Self.records(path)
-    let kept = records.filter { record in
-      record.string("batch_lsn").flatMap { LSN($0) }.map { $0 <= position } ?? false
-    }
+    let kept = records.filter { Self.isCommitted($0, position) }
     for record in kept { note(Self.keys(record), Self.table(record)) }
     if isTorn || kept.count < records.count { try Self.write(kept, path) }
+  }
+
+  /// The records of a file, all of which were committed with `position`.
+  ///
+  /// Throws a `Failure` (78) for others: they wait for the stream to begin anew, or are of another one.
+  static func committedRecords(_ path: String, _ position: LSN) throws -> [Record] {
+    let (records, isTorn) = try records(path)
+    guard !isTorn, records.allSatisfy({ isCommitted($0, position) }) else {
+      throw Failure(
+        .configuration, "\"\(path)\" has changes that the target does not know to be set aside",
+        hint: "Name the database and the source or origin of the stream, or let it run once before."
+      )
+    }
+    return records
+  }
+
+  private static func isCommitted(_ record: Record, _ position: LSN) -> Bool {
+    record.string("batch_lsn").flatMap { LSN($0) }.map { $0 <= position } ?? false
   }
 
   /// The records of a file; a last line that was cut off is none.
@@ -132,7 +148,9 @@ struct ParkedChanges {
     var buffer = ByteBuffer()
     for index in pending.indices {
       pending[index].record.set("batch_lsn", position.description)
-      if let prepared { pending[index].record.set("prepared", prepared) }
+      if let prepared, pending[index].record.type != "relation" {
+        pending[index].record.set("prepared", prepared)
+      }
       pending[index].record.append(to: &buffer)
     }
     let file = try File(appending: path)
@@ -152,8 +170,7 @@ struct ParkedChanges {
   mutating func drop(prepared name: String) throws {
     guard try FileFacts.of(path) != nil else { return }
     let records = try Self.records(path).records
-    // Later changes may need the description of the table.
-    let kept = records.filter { $0.string("prepared") != name || $0.type == "relation" }
+    let kept = records.filter { $0.string("prepared") != name }
     guard kept.count < records.count else { return }
     keys = [:]
     for record in kept { note(Self.keys(record), Self.table(record)) }
