@@ -249,8 +249,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
   cat rows rows rows rows rows rows rows rows > many
   head -c 100000000 /dev/urandom >> many
   [ "$(peak zst -T2 < many)" -le $((160 << 10)) ]
+  # What cannot be compressed takes the most memory, and a third of the time.
   for level in 12 15 19; do
-    [ "$(peak zst -$level -T2 < <(head -c 12000000 many))" -le $((160 << 10)) ]
+    [ "$(peak zst -$level -T2 < <(tail -c 12000000 many))" -le $((160 << 10)) ]
   done
   zst -T2 < many > many.zst
   [ "$(peak zst -d -T2 < many.zst)" -le $((160 << 10)) ]
