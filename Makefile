@@ -36,8 +36,8 @@ test-stores: test-build ## run the end-to-end tests on Ceph's S3 gateway
 test-kill: test-build ## kill what makes and retires partitions or prepares transactions at every message to the server
 	SLUICE_KILL_EVERY=1 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/pg-partapply-faults.bats Tests/EndToEnd/cdc-apply.bats
 
-test-wal-crash: test-build ## kill server and receivers 20 times at random, and recover all; flip 1000 bytes
-	SLUICE_WAL_FLIPS=1000 SLUICE_WAL_CRASH_ROUNDS=20 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/wal-crash.bats Tests/EndToEnd/walcheck.bats
+test-wal-crash: test-build ## kill server and receivers 20 times at random, and recover all; flip 1000 bytes, check 50 archives
+	SLUICE_WAL_FLIPS=1000 SLUICE_WAL_ARCHIVES=50 SLUICE_WAL_CRASH_ROUNDS=20 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/wal-crash.bats Tests/EndToEnd/walcheck.bats
 
 test-cdc-crash: test-build ## kill the pipe of changes at random, 50 rounds, and compare all
 	SLUICE_CDC_CRASH_ROUNDS=50 BATS_TEST_TIMEOUT=3600 Tests/run --only e2e Tests/EndToEnd/cdc-crash.bats

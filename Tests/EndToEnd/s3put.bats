@@ -258,6 +258,8 @@ EOT
     "PUT . 1 trunc@20" "PUT . 1 403skew" "POST uploads 1 lost-answer" "POST uploads 1 500" \
     "POST uploadId 1 okerr" "POST uploadId 2 500" "POST uploadId 1 lost-answer" "POST uploadId 1 trunc@150"; do
     for file in small large; do
+      # A small one is a request by itself.
+      if [[ $file == small && $rule == POST* ]]; then continue; fi
       number=$((number + 1))
       start_faults "$rule"
       run --separate-stderr put --to "s3://$BUCKET/fault-$number" <"$SCRATCH/$file"

@@ -84,10 +84,7 @@ extension ChangeApplication {
 
   func isPrepared(_ name: String) throws -> Bool {
     try sink.connection.query(
-      """
-      SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts
-        WHERE gid = $1)
-      """, [name]
+      "SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts WHERE gid = $1)", [name]
     ).boolean(0, 0)
   }
 }

@@ -8,8 +8,8 @@ internal import Postgres
 ///
 /// Each line is the change's event with more members: the hashes of its keys, what the target said (null for
 /// a change that only follows another), the end of the batch that it belongs to, and the name of the
-/// transaction where that was prepared. The relation event of its table stands before it. The file is written before the batch is committed: lines
-/// of a batch that was not are dropped when it is read.
+/// transaction where that was prepared. The relation event of its table stands before it. The file is written
+/// before the batch is committed: lines of a batch that was not are dropped when it is read.
 struct ParkedChanges {
   private let path: String
   private var keys: [String: Set<UInt64>] = [:]
