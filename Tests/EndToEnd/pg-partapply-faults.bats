@@ -412,10 +412,10 @@ layout() {
   sql "select count(*) from pg_constraint where conname = 'sluice_bound'"
 }
 
-# killed_everywhere WITH_DEFAULT PLAN_COMMAND: the plan is killed before or after messages to the server in turn, at each eighth
+# killed_everywhere WITH_DEFAULT PLAN_COMMAND: the plan is killed before or after messages to the server in turn, at each tenth
 # of them from a random one on (SLUICE_KILL_EVERY=1 is all); nothing is lost, and the next run brings all to the same end.
 killed_everywhere() {
-  local n=0 kills=0 step=${SLUICE_KILL_EVERY:-8} fault wanted='' rows status kept
+  local n=0 kills=0 step=${SLUICE_KILL_EVERY:-10} fault wanted='' rows status kept
   while :; do
     n=$((n + step)) fault=KILL
     if ((n % 2)); then fault=SENT; fi
@@ -455,7 +455,7 @@ next_plan() {
 }
 
 @test "kill -9 anywhere between a detach and what follows it: the next plan goes on with the table" {
-  local retire kind n status kills=0 place step=${SLUICE_KILL_EVERY:-8}
+  local retire kind n status kills=0 place step=${SLUICE_KILL_EVERY:-10}
   for retire in drop detach 'move to old'; do
     for kind in false true; do
       policy <<<"- {table: ev, key: at, interval: 1 day, premake: 0, retention: 12 hours, keep_at_least: 0, retire: $retire}"

@@ -173,7 +173,7 @@ assert_same_file() {
 
 # eventually SECONDS COMMAND…
 eventually() {
-  local left=$(($1 * 20)) tries=0
+  local left=$(($1 * 100)) tries=0 pause pauses=(05 05 05 05 15 15 15 15)
   shift
   until "$@"; do
     ((left > 0)) || {
@@ -181,13 +181,9 @@ eventually() {
       return 1
     }
     # Asking costs more than waiting, so what is not so at once is asked for less often.
-    if ((++tries <= 5)); then
-      left=$((left - 1))
-      sleep 0.05
-    else
-      left=$((left - 3))
-      sleep 0.15
-    fi
+    pause=${pauses[tries++]:-30}
+    left=$((left - 10#$pause))
+    sleep "0.$pause"
   done
 }
 

@@ -127,16 +127,15 @@ assert_ended_before() {
 restore() { run --separate-stderr base-restore --from "$BASE" --wal "$ARCHIVE" --to "$WORK/data" --target-action promote "$@"; }
 
 @test "a backup of a timeline that was left before it ended is passed over, unless it is asked for" {
-  for options in '' --target-timeline=latest --target-timeline=2; do
-    # shellcheck disable=SC2086  # none or one
-    restore $options
+  for options in --target-timeline=latest --target-timeline=2; do
+    restore "$options"
     assert_status 0
     assert_equal "$(jq -r .backup <<<"$output")" first "the backup with $options"
     assert_stderr_has '"left" is passed over: timeline 1'
     rm -rf data
   done
   for options in --backup=left --target-timeline=current --target-timeline=1; do
-    restore $options
+    restore "$options"
     assert_status 0
     assert_equal "$(jq -r .backup <<<"$output")" left "the backup with $options"
     assert_equal "$(setting_of "$WORK/data" recovery_target_timeline)" "$(sed -n 's/.*timeline=//p' <<<"$options" | grep . || echo latest)"

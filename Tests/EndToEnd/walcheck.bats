@@ -116,7 +116,7 @@ agrees_with_the_server() {
 }
 
 @test "every flipped byte that lies in records or headers is found" {
-  run --separate-stderr "$SUPPORT/wal-flips" "$WORK" "${SLUICE_WAL_FLIPS:-250}" "${SLUICE_SEED:-$RANDOM}" "$PGHOST/bin/pg_waldump"
+  run --separate-stderr "$SUPPORT/wal-flips" "$WORK" "${SLUICE_WAL_FLIPS:-150}" "${SLUICE_SEED:-$RANDOM}" "$PGHOST/bin/pg_waldump"
   echo "# $output" >&3
   assert_status 0
   assert_equal "$(jq '.found > .flips * 0.8 and .undecidable < 5' <<<"$output")" true
