@@ -133,16 +133,17 @@ need() {
 
 # field NAME RECORD: a member as text, empty where there is none.
 #
-# A record without records in it is read here, because jq takes longer to start than most of what it is asked takes.
+# One that stands before all records in the record is read here: jq takes longer to start than most of what it is asked takes.
 field() {
-  if [[ $2 == "{"*"}" && ${2:1} != *"{"* && $2 != *"\"$1\":"*"\"$1\":"* ]]; then
-    if [[ $2 != *"\"$1\":"* ]]; then return; fi
-    if [[ $2 =~ [{,]\ *\"$1\":\ *(\"([^\"\\]*)\"|(-?[0-9]+))\ *[,}] ]]; then
-      printf '%s\n' "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
-      return
-    fi
+  local before=${2%%"\"$1\""*} rest
+  rest=${2:${#before}}
+  if [[ $2 == "{"*"}" && -z $rest ]]; then return; fi
+  if [[ $2 == "{"*"}" && ${before:1} != *"{"* && ${rest:1} != *"\"$1\""* &&
+    $rest =~ ^\"$1\"\ *:\ *(\"([^\"\\]*)\"|(-?[0-9]+))\ *[,}] ]]; then
+    printf '%s\n' "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+  else
+    jq -r --arg name "$1" '.[$name] // empty' <<<"$2"
   fi
-  jq -r --arg name "$1" '.[$name] // empty' <<<"$2"
 }
 
 # first_failure STATUS…: the status of the stage that failed by itself, where others only saw its pipe close.

@@ -184,3 +184,14 @@ type key note step at previous_sha256: restored"
   run --separate-stderr verify --manifest "$MANIFEST" --anchor 12
   assert_status 64
 }
+
+@test "a member of a record is what jq makes of it, in whatever way it is read" {
+  local record member
+  for record in '{"a":"x","b":12,"c":null,"d":false,"e":true,"f":"q\"z","g":1.5,"h":["w"],"i":""}' '{"x":"a","a":"1"}' '{"a":1,"a":2}' '{}' \
+    '{"a": "x", "b": -12 ,"o":{"a":1,"q":"nested"},"z":"after"}' '{"z":"{","a":"b"}' '{"s":"\"a\":1","a":"ok"}' '{"a" : "x", "b" :3 }'; do
+    for member in a b c d e f g h i q z; do
+      assert_equal "$(field "$member" "$record")" \
+        "$(jq -r --arg name "$member" '.[$name] // empty' <<<"$record")" "$member of $record"
+    done
+  done
+}
