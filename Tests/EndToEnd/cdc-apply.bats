@@ -312,7 +312,7 @@ has_rows() { [[ $(sql "select count(*) from t") == "$1" ]]; }
   relation made default a:bigint:key 'b:numeric(10,2)' c:text
   transaction 'insert made "new":{"a":1,"b":1.5,"c":"x"}'
   # Whatever a transaction sees there by default, it must see what was just made.
-  PGOPTIONS='-c default_transaction_isolation=serializable' apply_well --create-tables
+  PGOPTIONS='-c default_transaction_isolation=serializable' apply_well --create-tables --source tables
   assert_equal "$(sql "select * from made")" '1|1.50|x'
   assert_equal "$(sql "select pg_get_constraintdef(oid) from pg_constraint where conrelid = 'made'::regclass and contype = 'p'")" 'PRIMARY KEY (a)'
 }

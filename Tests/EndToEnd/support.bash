@@ -32,7 +32,8 @@ export STORE_KIND=${STORE_KIND:-${SLUICE_STORE:-swift}}
 unset SLUICE_STORE
 export TZ=UTC SWIFT_BACKTRACE=enable=no
 
-# What a test itself asks is answered ten times as fast so. It puts the members of objects in order.
+# What a test itself asks is answered ten times as fast so. It puts the members of objects in the order of
+# their names, which `command jq` does not.
 # Pipelines, and what users type, run jq.
 jq() { gojq "$@"; }
 

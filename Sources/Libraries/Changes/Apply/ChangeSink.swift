@@ -155,7 +155,8 @@ struct ChangeSink: ~Copyable {
     let query = "SELECT to_regclass($1) IS NOT NULL"
     if try connection.query(query, [name]).boolean(0, 0) { return }
     let other = try Connection(options.connection, applicationName: message.tool)
-    guard try SessionLock.take("tables", on: other) else {
+    // The name that no stream has.
+    guard try SessionLock.take("", on: other) else {
       throw Failure(.temporary, "another applier is making tables")
     }
     // One who was killed may just have finished.
