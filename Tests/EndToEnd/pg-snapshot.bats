@@ -42,6 +42,18 @@ setup_file() { start_postgres; }
   [[ $stderr != *PostgresError* ]] || fail "not in words"
 }
 
+@test "signals are passed on, and no connection is called lost" {
+  for signal in TERM HUP; do
+    pg-snapshot -- sh -c 'trap "" TERM HUP; echo ready; sleep 0.5; exit 3' >"$SCRATCH/out" 2>"$SCRATCH/err" 3>&- &
+    pid=$!
+    eventually 10 grep -q ready "$SCRATCH/out"
+    kill -$signal $pid
+    status=0
+    wait $pid || status=$?
+    assert_equal "$status $(cat "$SCRATCH/err")" "3 "
+  done
+}
+
 @test "SIGTERM is passed on; no server: 69; no command: 64" {
   pg-snapshot -- sh -c 'trap "echo stopped; exit 3" TERM; echo ready; while :; do sleep 0.1; done' >"$SCRATCH/out" 3>&- &
   pid=$!

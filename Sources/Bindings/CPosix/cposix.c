@@ -90,7 +90,11 @@ int cposix_lock_byte(int fd, int64_t offset) {
 }
 
 int cposix_rename_new(const char *from, const char *to) {
-    OR_ERRNO(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -errno;
+    /* NFS knows no such flag. Killed in between, the old name stays behind as well. */
+    if (link(from, to) < 0) return -errno;
+    OR_ERRNO(unlink(from));
 }
 
 int cposix_poll(int fd, short events, int timeout_ms) {
@@ -150,17 +154,23 @@ static void occupy_standard_descriptors(void) {
     }
 }
 
+static void set_of_ours(sigset_t *set) {
+    const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
+    sigemptyset(set);
+    for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++) sigaddset(set, ours[i]);
+}
+
 int cposix_signals_install(void) {
     occupy_standard_descriptors();
     struct sigaction stop = {.sa_handler = on_stop};
     struct sigaction again = {.sa_handler = on_alarm};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, hangup;
     sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGALRM);
-    if (sigaction(SIGINT, &stop, NULL) < 0 || sigaction(SIGTERM, &stop, NULL) < 0 ||
+    set_of_ours(&wanted);
+    /* Whoever started us (nohup) may want it ignored. */
+    if (sigaction(SIGHUP, NULL, &hangup) < 0 ||
+        (hangup.sa_handler != SIG_IGN && sigaction(SIGHUP, &stop, NULL) < 0) ||
+        sigaction(SIGINT, &stop, NULL) < 0 || sigaction(SIGTERM, &stop, NULL) < 0 ||
         sigaction(SIGALRM, &again, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0 ||
         sigprocmask(SIG_UNBLOCK, &wanted, NULL) < 0)
         return -errno;
@@ -181,10 +191,7 @@ void cposix_die_by_signal(int sig) {
 
 int cposix_thread_start(pthread_t *thread, void *(*entry)(void *), void *argument) {
     sigset_t blocked, before;
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGINT);
-    sigaddset(&blocked, SIGTERM);
-    sigaddset(&blocked, SIGALRM);
+    set_of_ours(&blocked);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     int result = pthread_create(thread, NULL, entry, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,12 +1,12 @@
 internal import CPosix
 internal import Glibc
 
-/// The polite requests to stop, SIGINT and SIGTERM, and SIGPIPE's replacement.
+/// The polite requests to stop, SIGINT, SIGTERM and SIGHUP, and SIGPIPE's replacement.
 public enum StopSignal {
   public static var terminate: Int32 { SIGTERM }
   public static var brokenPipe: Int32 { SIGPIPE }
 
-  /// Catches SIGINT and SIGTERM and turns SIGPIPE into `EPIPE`; called once, by `Tool.main`.
+  /// Catches SIGINT, SIGTERM and a SIGHUP that is not ignored, and turns SIGPIPE into `EPIPE`; called once, by `Tool.main`.
   public static func install() throws(SystemError) {
     _ = try checked(cposix_signals_install(), "could not install signal handlers")
   }

@@ -23,7 +23,7 @@ public struct SystemError: Error, Equatable {
   /// True if permissions forbid it.
   public var isRefusal: Bool { code == EACCES || code == EPERM || code == EROFS }
 
-  /// What a wait throws when SIGINT or SIGTERM arrived.
+  /// What a wait throws when a signal to stop arrived.
   public static var interrupted: SystemError { SystemError(EINTR, "interrupted") }
 }
 

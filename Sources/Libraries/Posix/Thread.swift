@@ -1,7 +1,7 @@
 internal import CPosix
 internal import Glibc
 
-/// A thread of this process; SIGINT and SIGTERM stay with the main one.
+/// A thread of this process; SIGINT, SIGTERM and SIGHUP stay with the main one.
 @safe
 public struct Thread: ~Copyable {
   private final class Body {

@@ -29,10 +29,14 @@ enum PgSnapshot: Tool {
   }
 
   /// A command that found the snapshot gone has failed by itself; others may not have noticed.
+  ///
+  /// A signal that was passed on may end the COMMIT too, by which time nobody needs it.
   private static func warnIfLost(_ connection: borrowing Connection) throws {
-    do { try connection.execute("COMMIT") } catch let error as any Diagnosable {
+    do { try connection.execute("COMMIT") } catch let error as any Diagnosable
+      where !connection.isOpen
+    {
       Message(tool: name).warning(
         "the connection that held the snapshot was lost: \(error.message)")
-    }
+    } catch {}
   }
 }

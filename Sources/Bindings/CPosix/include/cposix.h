@@ -56,14 +56,14 @@ struct cposix_stat {
 int cposix_fstat(int fd, struct cposix_stat *out);
 int cposix_stat_path(const char *path, struct cposix_stat *out);
 
-/* Catch SIGINT and SIGTERM (no SA_RESTART) and ignore SIGPIPE. */
+/* Catch SIGINT, SIGTERM and a SIGHUP that is not ignored (no SA_RESTART) and ignore SIGPIPE. */
 int cposix_signals_install(void);
 /* The signal that asked us to stop, or 0. */
 int cposix_stop_signal(void);
 /* Die by `sig` with its default action, so that the parent shell sees 128+sig. */
 _Noreturn void cposix_die_by_signal(int sig);
 
-/* Starts a thread with SIGINT and SIGTERM blocked, so that only the main thread is interrupted. */
+/* Starts a thread with SIGINT, SIGTERM and SIGHUP blocked, so that only the main thread is interrupted. */
 int cposix_thread_start(pthread_t *thread, void *(*entry)(void *), void *argument);
 
 /* Starts argv[0] as found on PATH with environ plus `variable` (may be NULL); the pid or -errno. */
