@@ -49,6 +49,7 @@ static int fault_errno(void) {
     if (strcmp(plan.fault, "EIO") == 0) return EIO;
     if (strcmp(plan.fault, "EDQUOT") == 0) return EDQUOT;
     if (strcmp(plan.fault, "EINTR") == 0) return EINTR;
+    if (strcmp(plan.fault, "EINVAL") == 0) return EINVAL;
     abort();
 }
 

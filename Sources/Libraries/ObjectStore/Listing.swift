@@ -106,8 +106,7 @@ public struct Listing {
   ) throws {
     var entries: [(name: String, facts: FileFacts)] = []
     for name in try Directory.names(in: folder + below) {
-      let isPartial = name.hasPrefix(".") && name.hasSuffix(".partial")
-      guard !isPartial, mayMatch(below + name, prefix),
+      guard !DurableFile.isPartial(name), mayMatch(below + name, prefix),
         let facts = try FileFacts.of(folder + below + name)
       else { continue }
       // With its slash a folder stands where its files' keys stand.
@@ -119,7 +118,7 @@ public struct Listing {
       let key = below + name
       if facts.isDirectory {
         try list(folder: folder, below: key, prefix: prefix, body)
-      } else if key.hasPrefix(prefix) {
+      } else if key.utf8.starts(with: prefix.utf8) {
         try body(
           ListedObject(
             url: "file://\(folder)\(key)", key: key, bytes: Int(facts.size), etag: nil,
@@ -130,6 +129,6 @@ public struct Listing {
 
   /// True if `path`, or something below it, can begin with `prefix`.
   private static func mayMatch(_ path: String, _ prefix: String) -> Bool {
-    path.hasPrefix(prefix) || prefix.hasPrefix(path)
+    path.utf8.starts(with: prefix.utf8) || prefix.utf8.starts(with: path.utf8)
   }
 }

@@ -1,3 +1,4 @@
+internal import Bytes
 public import Filter
 internal import Posix
 
@@ -33,19 +34,22 @@ public enum Root: Equatable, Sendable {
   case file(folder: String, prefix: String)
 
   public init(parsing text: String) throws(UsageError) {
-    if text.hasPrefix("s3://") {
-      let rest = text.dropFirst(5)
-      let bucket = rest.prefix { $0 != "/" }
+    let (bytes, slash) = (text.utf8, UInt8(ascii: "/"))
+    if bytes.starts(with: "s3://".utf8) {
+      let rest = bytes.dropFirst(5)
+      let bucket = rest.prefix { $0 != slash }
       guard Self.isBucketName(bucket) else {
         throw UsageError("\"\(URLText.withoutUser(text))\" does not name a bucket")
       }
-      self = .s3(bucket: String(bucket), prefix: String(rest.dropFirst(bucket.count + 1)))
-    } else if text.hasPrefix("file:///") {
-      let path = String(text.dropFirst(7))
-      try Self.check(path: path.split(separator: "/", omittingEmptySubsequences: false).dropFirst())
-      let slash = path.lastIndex(of: "/") ?? path.startIndex
+      self = .s3(
+        bucket: String(Substring(bucket)),
+        prefix: String(Substring(rest.dropFirst(bucket.count + 1))))
+    } else if bytes.starts(with: "file:///".utf8) {
+      let path = String(Substring(bytes.dropFirst(7)))
+      let segments = path.pathSegments
+      try Self.check(path: segments.dropFirst())
       self = .file(
-        folder: String(path[...slash]), prefix: String(path[path.index(after: slash)...]))
+        folder: segments.dropLast().joined(separator: "/") + "/", prefix: segments.last ?? "")
     } else {
       throw UsageError("\"\(text)\" is neither s3://BUCKET/KEY nor file:///PATH")
     }
@@ -63,11 +67,15 @@ public enum Root: Equatable, Sendable {
       return .s3(bucket: bucket, key: whole)
     case .file(let folder, let prefix):
       if !key.isEmpty {
-        try Self.check(path: key.split(separator: "/", omittingEmptySubsequences: false)[...])
+        try Self.check(path: key.pathSegments[...])
       }
       let whole = prefix + key
-      guard !whole.isEmpty, !whole.hasSuffix("/") else {
+      guard !whole.isEmpty, !whole.endsWithSlash else {
         throw UsageError("\"file://\(folder)\(whole)\" names no file")
+      }
+      // s3ls would not list it, and the next writer of that file might remove it.
+      guard !DurableFile.isPartial(whole.pathSegments.last ?? "") else {
+        throw UsageError("\"\(whole)\" is named as files are that are not whole yet")
       }
       return .file(path: folder + whole)
     }
@@ -82,9 +90,9 @@ public enum Root: Equatable, Sendable {
   }
 
   /// Refuses what could lead out of a folder, or name one file in two ways.
-  private static func check(path segments: ArraySlice<Substring>) throws(UsageError) {
-    for (index, segment) in segments.enumerated() {
-      let isLast = index == segments.count - 1
+  private static func check(path segments: ArraySlice<String>) throws(UsageError) {
+    for (index, segment) in zip(segments.indices, segments) {
+      let isLast = index == segments.endIndex - 1
       guard segment != "..", segment != ".", isLast || !segment.isEmpty,
         !segment.utf8.contains(0)
       else {
@@ -95,8 +103,8 @@ public enum Root: Equatable, Sendable {
     }
   }
 
-  private static func isBucketName(_ name: Substring) -> Bool {
-    let allowed = name.utf8.allSatisfy { byte in
+  private static func isBucketName(_ name: Substring.UTF8View) -> Bool {
+    let allowed = name.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
@@ -105,6 +113,6 @@ public enum Root: Equatable, Sendable {
       default: false
       }
     }
-    return allowed && !name.isEmpty && name != "." && name != ".."
+    return allowed && !name.isEmpty && ![".", ".."].contains(Substring(name))
   }
 }

@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Filter
 public import JSON
 
@@ -15,9 +16,9 @@ public struct SourceComparison {
   /// What is different; nil when it is the same source, unchanged since.
   public var verdict: Verdict? {
     for name in ["database", "schema", "table", "partition_schema", "partition"] {
-      guard let now = record.string(name), let then = receipt.string(name), now != then else {
-        continue
-      }
+      guard let now = record.string(name), let then = receipt.string(name),
+        !now.hasSameBytes(as: then)
+      else { continue }
       return Verdict(.conflict, "the receipt of this key is of \(name) \(then), not \(now)")
     }
     guard holds("from", <=), holds("to", >=) else {

@@ -53,9 +53,15 @@ public enum Directory {
 
   /// The folder a path lies in: `/` for `/a`, `.` for `a`.
   public static func parent(of path: String) -> String {
-    let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    let (bytes, separator) = (path.utf8, UInt8(ascii: "/"))
+    let trimmed = bytes.count > 1 && bytes.last == separator ? bytes.dropLast() : bytes[...]
+    guard let slash = trimmed.lastIndex(of: separator) else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(Substring(trimmed[..<slash]))
+  }
+
+  /// The last part of a path: `b` for `/a/b`.
+  public static func name(of path: String) -> String {
+    path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) } ?? path
   }
 
   /// Removes a file; one that is missing is no failure.

@@ -52,7 +52,7 @@ enum S3rm: Tool {
   ) throws(UsageError) -> [Record] {
     var records: [Record] = []
     for operand in operands {
-      guard !operand.hasSuffix("/"), !operand.hasSuffix("*") else {
+      guard !operand.endsWithSlash, !operand.hasSuffix("*") else {
         throw UsageError("\"\(operand)\" is no single object; use s3ls to name the objects")
       }
       var record = Record(type: "object")
