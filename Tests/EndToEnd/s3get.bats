@@ -22,9 +22,13 @@ get() { s3get --range-size 1MiB --timeout 2s "$@"; }
   assert_equal "$(get "s3://$BUCKET/empty" | wc -c)" 0
 }
 
-@test "missing: 1; missing bucket and wrong secret: 1 or worse, and no output" {
+@test "missing: 1; missing bucket 78, wrong secret 77, and no output" {
   run --separate-stderr get "s3://$BUCKET/nothing"
   assert_status 1
+  run --separate-stderr get "s3://$BUCKET-not/nothing"
+  assert_status 78
+  assert_stderr_has "there is no bucket \"$BUCKET-not\""
+  assert_output ""
   AWS_SECRET_ACCESS_KEY=wrong run --separate-stderr get "s3://$BUCKET/large"
   assert_status 77
   assert_output ""
@@ -125,6 +129,12 @@ get() { s3get --range-size 1MiB --timeout 2s "$@"; }
   touch "$root/.x.1.partial"
   assert_equal "$(s3ls "file://$root/" | jq -r .key)" "$(printf '%s\n' .hidden a-b a/b a/c/d ab b)"
   assert_equal "$(s3ls "file://$root/a/c" | jq -r .key)" c/d
+  # The bytes of a prefix count, not the letters; a name is one of a temporary file with a number only.
+  echo x | s3put --to "file://$root/"$'cafe\u0301' >/dev/null
+  echo x | s3put --to "file://$root/c/.partial" >/dev/null
+  assert_equal "$(s3ls "file://$root/c" | jq -r .key)" $'c/.partial\ncafe\u0301'
+  assert_equal "$(s3ls "file://$root/cafe" | jq -r .key)" $'cafe\u0301'
+  rm "$root/"$'cafe\u0301' "$root/c/.partial"
   s3ls "file://$root/a/" | s3rm --from "file://$root/a/" >/dev/null
   assert_equal "$(s3ls "file://$root/" | jq -r .key | xargs)" ".hidden a-b ab b"
   run --separate-stderr s3rm --yes "file://$root/none"

@@ -107,6 +107,45 @@ verdicts() { jq -r '"\(.key) \(.verdict)"' <<<"$output"; }
   assert_output ""
 }
 
+@test "one bad receipt does not keep the others from being looked at" {
+  seq 10 >"$WORK/body"
+  mkdir "$WORK/loop"
+  ln -s loop "$WORK/loop/loop"
+  { echo '{"key":"1","url":"ftp://x/y"}'; echo "{\"key\":\"2\",\"url\":\"file://$WORK/../x\"}"
+    echo "{\"key\":\"3\",\"url\":\"file://$WORK/loop/loop/x\"}"; put 4 "$WORK/body"; } >"$WORK/receipts"
+  judge <"$WORK/receipts"
+  assert_status 69
+  assert_equal "$(verdicts)" $'1 unknown\n2 unknown\n3 unknown\n4 ok'
+  judge --manifest "$WORK/receipts" --all
+  assert_status 69
+  assert_equal "$(verdicts)" $'1 unknown\n2 unknown\n3 unknown\n4 ok'
+}
+
+@test "a missing bucket is no missing object: 78" {
+  seq 10 >"$WORK/body"
+  put a "$WORK/body" | jq -c '.url |= sub("//[^/]*"; "//no-such-bucket")' >"$WORK/receipts"
+  judge <"$WORK/receipts"
+  assert_status 78
+  assert_output ""
+}
+
+@test "keys that differ in how Unicode composes them are two keys" {
+  seq 10 >"$WORK/body"
+  { put $'caf\u00e9' "$WORK/body"; put $'cafe\u0301' "$WORK/body"; } >"$WORK/manifest"
+  judge --manifest "$WORK/manifest" --all
+  assert_status 0
+  assert_equal "$(verdicts | wc -l)" 2
+  s3rm --yes "$PREFIX"$'cafe\u0301' >/dev/null
+  judge --manifest "$WORK/manifest" --all
+  assert_status 1
+  assert_equal "$(verdicts)" $'caf\u00e9 ok\ncafe\u0301 missing'
+}
+
+@test "a manifest that is not there is not one without receipts" {
+  judge --manifest "$WORK/typo" --all
+  assert_status 74
+}
+
 @test "input that is no record, and options that do not go together" {
   judge <<<'{"key":'
   assert_status 65
@@ -116,8 +155,6 @@ verdicts() { jq -r '"\(.key) \(.verdict)"' <<<"$output"; }
   judge </dev/null
   assert_status 0
   assert_output ""
-  judge <<<'{"url":"ftp://x/y"}'
-  assert_status 65
   for words in --all 'operand' '--check deep' '--jobs 0' '--store nowhere'; do
     # shellcheck disable=SC2086  # several words
     judge $words </dev/null

@@ -63,8 +63,8 @@ public struct ObjectCheck: ~Copyable {
 
   /// The verdict on one receipt.
   ///
-  /// What could not be found out is the verdict `unknown`; credentials and settings that are wrong
-  /// are errors, because they are wrong for every receipt.
+  /// What could not be found out is the verdict `unknown`, as it is of a receipt whose URL is none; credentials and
+  /// settings that are wrong are errors, because they are wrong for every receipt.
   public mutating func verdict(on receipt: Record) throws -> Verdict {
     do {
       guard let url = receipt.string("url") else {
@@ -75,11 +75,13 @@ public struct ObjectCheck: ~Copyable {
       if first != .ok || depth == .head { return first }
       return try checkContent(location, receipt)
     } catch let error as UsageError {
-      throw Failure(.badInput, error.message)
+      return Verdict(.unknown, error.message)
+    } catch let error as SystemError where !error.isInterrupt {
+      return Verdict(.unknown, error.message)
     } catch let error as any Diagnosable
       where [.unavailable, .temporary, .io].contains(error.exitCode)
     {
-      if let system = error as? SystemError, system.isInterrupt { throw system }
+      if error is SystemError { throw error }
       return Verdict(.unknown, error.message)
     }
   }

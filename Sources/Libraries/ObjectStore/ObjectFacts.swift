@@ -14,6 +14,8 @@ public struct ObjectFacts: Sendable {
 public struct ObjectLook: ~Copyable {
   private let options: S3Options
   private var connection: S3Connection?
+  /// Buckets that are known to be there.
+  private var buckets: Set<String> = []
 
   public init(store: S3Options = S3Options()) {
     options = store
@@ -28,7 +30,10 @@ public struct ObjectLook: ~Copyable {
       return ObjectFacts(bytes: Int(file.size), etag: nil, sha256: nil, crc32c: nil)
     case .s3(let bucket, let key):
       if connection == nil { connection = try S3Connection(try S3Store(options)) }
-      guard let object = try connection?.head(bucket, key) else { return nil }
+      guard let object = try connection?.head(bucket, key) else {
+        if buckets.insert(bucket).inserted { try connection?.requireBucket(bucket) }
+        return nil
+      }
       return ObjectFacts(
         bytes: object.bytes, etag: object.etag, sha256: object.sha256, crc32c: object.crc32c)
     }

@@ -105,10 +105,13 @@ public struct S3Error: Diagnosable {
 
   public var detail: String? { status == 0 ? nil : text }
 
+  static var hintOfMissingBucket: String {
+    "Make the bucket first, or check AWS_ENDPOINT_URL and AWS_REGION."
+  }
+
   public var hint: String? {
     switch code {
-    case "NoSuchBucket":
-      "Make the bucket first, or check AWS_ENDPOINT_URL and AWS_REGION."
+    case "NoSuchBucket": Self.hintOfMissingBucket
     case "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY or the profile's secret."
     case "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID or AWS_PROFILE."
     case "AuthorizationHeaderMalformed", "PermanentRedirect":

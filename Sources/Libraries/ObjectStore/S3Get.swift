@@ -14,7 +14,10 @@ struct S3Get: ~Copyable {
   func run(
     _ expected: Expectation, _ get: ObjectGet, to take: @escaping (Span<UInt8>) throws -> Void
   ) throws -> ObjectGet.Delivery? {
-    guard let object = try connection.head(bucket, key) else { return nil }
+    guard let object = try connection.head(bucket, key) else {
+      try connection.requireBucket(bucket)
+      return nil
+    }
     let all = expected.completed(by: object)
     try check(object, all)
     var sink = get.sink(take, all)

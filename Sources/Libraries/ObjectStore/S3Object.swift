@@ -59,6 +59,19 @@ struct S3Object: Sendable {
 }
 
 extension S3Connection {
+  /// Throws a `Failure` (78) where there is no such bucket.
+  ///
+  /// The answer to a HEAD has no body that would tell a missing bucket from a missing object.
+  func requireBucket(_ bucket: String) throws {
+    let request = S3Request(method: "HEAD", bucket: bucket, action: "look at \"s3://\(bucket)/\"")
+    do { _ = try send(request) } catch let error as S3Error where error.isMissing {
+      throw Failure(
+        .configuration, "there is no bucket \"\(bucket)\"", hint: S3Error.hintOfMissingBucket)
+    } catch let error as S3Error where error.status > 0 {
+      // Who may read objects may not always look at their bucket.
+    }
+  }
+
   /// What there is under a key; nil for nothing.
   func head(_ bucket: String, _ key: String) throws -> S3Object? {
     let request = S3Request(

@@ -67,7 +67,7 @@ enum S3verify: Tool {
       throw UsageError("--anchor goes with --chain")
     }
     if options.checksChain { return try checkChain(options) }
-    let manifest = try options.manifest.map { try Manifest(path: $0) }
+    let manifest = try options.manifest.map { try Manifest(path: $0, mustExist: options.takesAll) }
     var session = Session(options, manifest)
     try session.warnOfDamage()
     if options.takesAll {
@@ -179,8 +179,8 @@ private struct Session: ~Copyable {
   private func elsewhere(_ receipt: Record, _ key: String?) -> Verdict? {
     guard let root = options.root, let url = receipt.string("url") else { return nil }
     if let key {
-      guard (try? root.object(key).url) != url else { return nil }
-    } else if url.hasPrefix(root.url) {
+      guard (try? root.object(key).url)?.hasSameBytes(as: url) != true else { return nil }
+    } else if url.utf8.starts(with: root.url.utf8) {
       return nil
     }
     return Verdict(.missing, "the receipt is of \(url)")
