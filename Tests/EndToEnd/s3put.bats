@@ -179,6 +179,46 @@ EOT
   assert_equal "$(unfinished_uploads)" ""
 }
 
+@test "bytes that went up in other parts are the same bytes: they are read back, and nothing is uploaded" {
+  put --to "s3://$BUCKET/otherwise" <"$SCRATCH/large"
+  local size
+  for size in 6MiB 20MiB; do
+    run --separate-stderr s3put --part-size "$size" --if-none-match --skip-identical --to "s3://$BUCKET/otherwise" <"$SCRATCH/large"
+    assert_status 0
+    assert_equal "$(member outcome)" identical
+    run --separate-stderr s3put --part-size "$size" --if-none-match --skip-identical --to "s3://$BUCKET/otherwise" \
+      < <(head -c 15999999 "$SCRATCH/large"; echo)
+    assert_status 1
+    assert_equal "$(member outcome)" exists
+  done
+  assert_whole otherwise "$SCRATCH/large"
+  assert_no_uploads
+}
+
+@test "how the object is kept: tags, storage class, encryption, metadata, at one request and in parts" {
+  start_faults
+  local file
+  for file in small large; do
+    run --separate-stderr put --storage-class STANDARD --meta X-Y=z --to "s3://$BUCKET/kept" <"$SCRATCH/$file"
+    assert_status 0
+    assert_whole kept "$SCRATCH/$file"
+    # Not every store has tags, or keys to encrypt with; that they were asked for is seen all the same.
+    put --tag 'a b=c&d' --tag e=f --to "s3://$BUCKET/tagged" <"$SCRATCH/$file" || true
+    put --sse AES256 --to "s3://$BUCKET/encrypted" <"$SCRATCH/$file" || true
+    put --sse aws:kms:k/1 --to "s3://$BUCKET/encrypted" <"$SCRATCH/$file" || true
+  done
+  assert_equal "$(jq -r 'select(.headers["x-amz-meta-x-y"]) | "\(.method) \(.headers | [.["x-amz-storage-class"],
+    .["x-amz-meta-x-y"]] | join(" "))"' "$FAULT_LOG")" $'PUT STANDARD z\nPOST STANDARD z'
+  # What is refused while it is being sent may be sent again.
+  assert_equal "$(jq -r 'select(.headers["x-amz-tagging"]) | "\(.method) \(.headers["x-amz-tagging"])"' "$FAULT_LOG" | sort -u)" \
+    $'POST a%20b=c%26d&e=f\nPUT a%20b=c%26d&e=f'
+  assert_equal "$(jq -r 'select(.headers["x-amz-server-side-encryption"]) | "\(.method) \(.headers | [.["x-amz-server-side-encryption"],
+    .["x-amz-server-side-encryption-aws-kms-key-id"]] | join(" "))"' "$FAULT_LOG" | sort -u)" \
+    $'POST AES256 \nPOST aws:kms k/1\nPUT AES256 \nPUT aws:kms k/1'
+  run --separate-stderr put --meta a=1 --meta A=2 --to "s3://$BUCKET/kept" <"$SCRATCH/small"
+  assert_status 64
+}
+
 @test "a secret in a URL is not repeated" {
   run --separate-stderr env AWS_ENDPOINT_URL=http://bob:hunter2@127.0.0.1:1 s3ls "s3://$BUCKET/"
   [[ $status != 0 && $stderr != *hunter2* ]] || fail "the secret is there, or no error"
@@ -216,6 +256,20 @@ EOT
     assert_equal "$(member outcome) $(member sha256)" "dry-run $(sha256sum <"$SCRATCH/$file" | cut -d' ' -f1)"
   done
   run ! object_exists dry
+}
+
+@test "--dry-run tells what would be: exists, identical" {
+  local file
+  for file in small large; do
+    put --to "s3://$BUCKET/dry-$file" <"$SCRATCH/$file"
+    run --separate-stderr put --dry-run --if-none-match --to "s3://$BUCKET/dry-$file" <"$SCRATCH/$file"
+    assert_equal "$status $(member outcome)" "1 exists"
+    run --separate-stderr put --dry-run --if-none-match --skip-identical --to "s3://$BUCKET/dry-$file" <"$SCRATCH/$file"
+    assert_equal "$status $(member outcome)" "0 identical"
+  done
+  put --to "file://$SCRATCH/dry/f" <"$SCRATCH/small"
+  run --separate-stderr put --dry-run --if-none-match --to "file://$SCRATCH/dry/f" <"$SCRATCH/large"
+  assert_equal "$status $(member outcome)" "1 exists"
 }
 
 @test "wrong secret 77, unknown key 77, missing bucket 78, no server 69" {
@@ -319,20 +373,23 @@ EOT
 }
 
 # A function in the background would be a shell of its own, and the signal would be the shell's.
-@test "SIGTERM aborts the upload" {
+@test "SIGTERM aborts the upload, and so does a terminal that goes away" {
   mkfifo "$SCRATCH/feed"
-  s3put --part-size 5MiB --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
-  local process=$!
-  exec 9>"$SCRATCH/feed"
-  cat "$SCRATCH/large" >&9
-  eventually 10 has_uploads
-  kill -TERM $process
-  local result=0
-  wait $process || result=$?
-  exec 9>&-
-  assert_equal $result 143
-  run ! object_exists stopped
-  assert_no_uploads
+  local signal
+  for signal in TERM HUP; do
+    s3put --part-size 5MiB --to "s3://$BUCKET/stopped" <"$SCRATCH/feed" 3>&- &
+    local process=$!
+    exec 9>"$SCRATCH/feed"
+    cat "$SCRATCH/large" >&9
+    eventually 10 has_uploads
+    kill -$signal $process
+    local result=0
+    wait $process || result=$?
+    exec 9>&-
+    assert_equal $result $((128 + $(kill -l $signal)))
+    run ! object_exists stopped
+    assert_no_uploads
+  done
 }
 
 @test "after kill -9 nothing is published, and the next run leaves no upload" {
@@ -366,11 +423,33 @@ has_uploads() { [[ -n $(unfinished_uploads) ]]; }
   assert_same_file "$SCRATCH/files/a b/ü" "$SCRATCH/large"
   assert_equal "$(member sha256)" "$(sha256sum <"$SCRATCH/large" | cut -d' ' -f1)"
   local key
-  for key in ../x a/../../x /x a//x . '' a/; do
+  mkdir "$SCRATCH/files/..."
+  # A slash with a combining mark behind it is a slash.
+  for key in ../x a/../../x /x a//x . '' a/ $'.../../\u0301x' $'../\u0301x' .x.1.partial; do
     run --separate-stderr put --record "$(jq -nc --arg k "$key" '{key: $k}')" --to "file://$SCRATCH/files/" <"$SCRATCH/small"
     assert_status 65
   done
   assert_equal "$(find "$SCRATCH/files" -type f | wc -l)" 1
+}
+
+@test "a file: names of 255 bytes, and names that begin with a combining mark" {
+  local name
+  for name in "$(printf 'n%.0s' {1..255})" $'\u0301x' "$(printf 'é%.0s' {1..127})"; do
+    run --separate-stderr put --record "$(jq -nc --arg k "$name" '{key: $k}')" --to "file://$SCRATCH/names/" <"$SCRATCH/small"
+    assert_status 0
+    assert_same_file "$SCRATCH/names/$name" "$SCRATCH/small"
+  done
+  assert_equal "$(s3ls "file://$SCRATCH/names/" | wc -l)" 3
+}
+
+@test "a file: where the file system knows no renaming that replaces nothing, as NFS" {
+  local to=file://$SCRATCH/nfs/f
+  run --separate-stderr inject_fault rename:/nfs/f:1:EINVAL s3put --if-none-match --to "$to" <"$SCRATCH/small"
+  assert_equal "$status $(member outcome)" "0 uploaded"
+  run --separate-stderr inject_fault rename:/nfs/f:1:EINVAL s3put --if-none-match --to "$to" <"$SCRATCH/large"
+  assert_equal "$status $(member outcome)" "1 exists"
+  assert_same_file "$SCRATCH/nfs/f" "$SCRATCH/small"
+  assert_equal "$(ls -A "$SCRATCH/nfs")" f
 }
 
 @test "a file: --if-none-match, --skip-identical, --dry-run" {

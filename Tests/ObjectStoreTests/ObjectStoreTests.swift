@@ -82,18 +82,52 @@ struct PartPlanTests {
   @Test func anEmptyObjectIsOnePart() { #expect(PartPlan().sizes(ofObject: 0) == [0]) }
 }
 
+struct S3ObjectTests {
+  private static func object(_ headers: [(name: String, value: String)]) -> S3Object {
+    S3Object(HTTPResponse(status: 200, headers: headers, body: []))
+  }
+
+  private static var md5: String { String(repeating: "0a", count: 16) }
+
+  /// An ETag is a digest of the content only where the store says nothing else.
+  @Test(arguments: [
+    ("x-amz-server-side-encryption", "aws:kms"), ("x-amz-server-side-encryption", "aws:kms:dsse"),
+    ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+  ])
+  func theETagOfWhatIsEncryptedByAKeyIsNoDigest(name: String, value: String) {
+    #expect(Self.object([("etag", "\"\(Self.md5)\"")]).md5 == Self.md5)
+    #expect(Self.object([("etag", "\"\(Self.md5)\""), (name, value)]).md5 == nil)
+  }
+
+  @Test(arguments: ["0a-2", "", "0a", "zz0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"])
+  func otherETagsAreNoDigest(etag: String) {
+    #expect(Self.object([("etag", etag)]).md5 == nil)
+  }
+
+  /// A checksum of the parts' checksums is none of the content.
+  @Test func aCompositeChecksumIsNotThatOfTheContent() {
+    let checksum = (name: "x-amz-checksum-crc32c", value: "AAAAAQ==")
+    #expect(Self.object([checksum]).crc32c == "00000001")
+    #expect(Self.object([checksum, ("x-amz-checksum-type", "COMPOSITE")]).crc32c == nil)
+  }
+}
+
 struct LocationTests {
   @Test(arguments: [
     "../x", "a/../../x", "..", ".", "a/./b", "a//b", "/etc/passwd", "/", "a/", "a/..", "",
-    "a\u{0}b",
+    "a\u{0}b", "../\u{301}x", ".../../\u{301}x", "a/\u{301}/../b", "/\u{301}x", "a/.x.17.partial",
   ])
   func noKeyEscapesTheFolder(key: String) {
     #expect(throws: UsageError.self) { try Location(key, below: "file:///store/") }
   }
 
-  @Test(arguments: ["a", "a/b", "..a", "a..", "sp ace", "%2e%2e/x", "...", "日本/ü"])
+  @Test(arguments: [
+    "a", "a/b", "..a", "a..", "sp ace", "%2e%2e/x", "...", "日本/ü", "\u{301}x", "a/\u{301}b",
+    ".partial", ".x.partial",
+  ])
   func oddKeysStayBelow(key: String) throws {
     #expect(try Location(key, below: "file:///store/") == .file(path: "/store/" + key))
+    #expect(try Location(parsing: "s3://b/" + key).url.hasSameBytes(as: "s3://b/" + key))
   }
 
   @Test(arguments: [

@@ -16,7 +16,8 @@ struct FilePut {
     if options.isDryRun {
       var receipt = try copy(input, to: nil)
       let isIdentical = try options.skipIdentical && isThere(receipt)
-      receipt.outcome = isIdentical ? .identical : .dryRun
+      let isInTheWay = try options.ifNoneMatch && FileFacts.of(path) != nil
+      receipt.outcome = isIdentical ? .identical : isInTheWay ? .exists : .dryRun
       return receipt
     }
     let file = try DurableFile(path)

@@ -36,6 +36,9 @@ public struct PutOptions: Sendable {
       throw UsageError("\"\(name)\" is not a name for metadata")
     }
     try Self.checkHeader(value)
+    guard !metadata.contains(where: { $0.name == name.lowercased() }) else {
+      throw UsageError("metadata \"\(name.lowercased())\" is there twice")
+    }
     metadata.append((name.lowercased(), value))
   }
 

@@ -40,7 +40,7 @@ extension S3Put {
   private func readOnly(
     _ first: UploadQueue.Part, _ input: inout PutInput, _ queue: UploadQueue, _ known: Known?
   ) throws -> Receipt {
-    _ = try connection.head(bucket, key)
+    let object = try connection.head(bucket, key)
     var count = 1
     queue.give(back: first.buffer)
     while !input.isAtEnd {
@@ -50,6 +50,10 @@ extension S3Put {
     }
     var receipt = try receipt(of: &input, count, known)
     receipt.outcome = .dryRun
+    if options.ifNoneMatch, let object {
+      guard try isIdentical(object, receipt) else { return describe(object, .exists) }
+      (receipt.etag, receipt.outcome) = (object.etag, .identical)
+    }
     return receipt
   }
 
@@ -131,7 +135,7 @@ extension S3Put {
     var receipt = known
     if options.ifNoneMatch, options.skipIdentical, let object = try connection.head(bucket, key) {
       upload.abort(in: connection.store)
-      guard isIdentical(object, receipt, parts) else { return describe(object, .exists) }
+      guard try isIdentical(object, receipt, parts) else { return describe(object, .exists) }
       (receipt.etag, receipt.outcome) = (object.etag, .identical)
       return receipt
     }
@@ -150,18 +154,29 @@ extension S3Put {
   // MARK: - What is there already
 
   /// True if the object has the bytes that `receipt` tells of.
-  func isIdentical(_ object: S3Object, _ receipt: Receipt) -> Bool {
-    guard object.bytes == receipt.objectBytes else { return false }
-    return object.sha256.map { $0 == receipt.sha256 } ?? (object.md5 == receipt.md5)
-  }
-
-  /// True if the object is made of these parts, or known to have the same bytes.
-  private func isIdentical(
-    _ object: S3Object, _ receipt: Receipt, _ parts: [UploadQueue.Arrived]
-  ) -> Bool {
+  ///
+  /// Where neither its metadata nor its ETag can say so, it is read back: it went in other parts, or encrypted.
+  func isIdentical(
+    _ object: S3Object, _ receipt: Receipt, _ parts: [UploadQueue.Arrived] = []
+  ) throws -> Bool {
     guard object.bytes == receipt.objectBytes else { return false }
     if let sha256 = object.sha256 { return sha256 == receipt.sha256 }
-    return object.etag == S3Object.etag(ofParts: parts.map(\.etag))
+    if let md5 = object.md5, let ours = receipt.md5 { return md5 == ours }
+    if let etag = S3Object.etag(ofParts: parts.map(\.etag)), etag == object.etag { return true }
+    let isOfSameParts = !parts.isEmpty && object.partBytes == receipt.partBytes
+    if isOfSameParts, !object.isEncryptedByKey { return false }
+    return try hasContent(receipt, object)
+  }
+
+  private func hasContent(_ receipt: Receipt, _ object: S3Object) throws -> Bool {
+    var expected = Expectation()
+    (expected.etag, expected.sha256) = (object.etag, receipt.sha256)
+    let get = ObjectGet(location, expected: expected, concurrency: 2, shared: connection.store)
+    do { return try get.runIfThere { _ in } != nil } catch let error as Failure
+      where error.exitCode == .badInput
+    {
+      return false
+    }
   }
 
   /// True if the object has the bytes that lie in `spool`.

@@ -104,13 +104,14 @@ struct S3Put: ~Copyable {
     receipt.stages = stages
     if options.isDryRun || options.skipIdentical {
       let object = try connection.head(bucket, key)
-      if options.skipIdentical, let object, isIdentical(object, receipt) {
+      if options.skipIdentical, let object, try isIdentical(object, receipt) {
         if !options.isDryRun { try removeLeftovers() }
         receipt.etag = object.etag
         receipt.outcome = .identical
         return receipt
       }
       if options.isDryRun {
+        if options.ifNoneMatch, let object { return describe(object, .exists) }
         receipt.outcome = .dryRun
         return receipt
       }
@@ -139,7 +140,7 @@ struct S3Put: ~Copyable {
     } catch let error as S3Error where options.ifNoneMatch && error.isPreconditionFailed {
       guard let object = try connection.head(bucket, key) else { throw error }
       // What is in the way may be what an attempt put there whose answer was lost.
-      guard error.attempts > 1, isIdentical(object, receipt) else {
+      guard error.attempts > 1, try isIdentical(object, receipt) else {
         return describe(object, .exists)
       }
       receipt.etag = object.etag
