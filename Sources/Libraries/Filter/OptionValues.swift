@@ -49,6 +49,15 @@ public enum OptionValue {
     return value
   }
 
+  /// Milliseconds that the server can take as its `statement_timeout`; 0 is never.
+  public static func statementTimeout(_ text: String) throws(UsageError) -> Int {
+    let value = try duration(text)
+    guard value <= Int(Int32.max) else {
+      throw UsageError("\"\(text)\" is more than the 24 days that the server can wait")
+    }
+    return value
+  }
+
   /// A calendar date, `2024-01-31`, that exists.
   public static func date(_ text: String) throws(UsageError) -> String {
     guard Timestamp.dayNumber(ofDate: text) != nil else {

@@ -1,9 +1,17 @@
+internal import Bytes
 public import JSON
 public import Posix
 
 extension Record {
-  /// Parses the value of an option `--record JSON`.
-  public init(option text: String) throws(UsageError) {
+  /// Parses the value of an option `--record JSON`, or `--record @FILE` for what one argument cannot hold.
+  ///
+  /// Throws `UsageError`, or what reading the file threw.
+  public init(option text: String) throws {
+    if text.hasPrefix("@") {
+      let file = try File(reading: String(text.dropFirst()))
+      try self.init(onlyOneFrom: file.descriptor)
+      return
+    }
     do throws(JSONError) { try self.init(parsing: text) } catch {
       throw UsageError("not a record: \(error)")
     }
@@ -15,13 +23,27 @@ extension Record {
   public init(onlyOneFrom input: Descriptor) throws {
     var reader = RecordReader(from: input)
     guard let record = try reader.next() else {
-      throw Failure(.badInput, "expected a record on standard input, and found none")
+      throw Failure(.badInput, "expected a record, and found none")
     }
     guard try reader.next() == nil else {
       throw Failure(
-        .badInput, "expected one record on standard input, and found more",
+        .badInput, "expected one record, and found more",
         hint: "Use xargs to run the command once for each record.")
     }
     self = record
+  }
+
+  /// A member of a certain kind, as `optional("where", \.string)`; nil where there is none, or null.
+  ///
+  /// Throws a `Failure` (65) where it is something else: what was meant must not be passed over.
+  public func optional<T>(
+    _ name: String, _ kind: (JSONValue) -> T?
+  ) throws(Failure) -> T? {
+    guard let text = json(name), text != Array("null".utf8) else { return nil }
+    guard let value = self[name].flatMap(kind) else {
+      throw Failure(
+        .badInput, "\"\(name)\" of the record is not what it should be: \(String(utf8: text.span))")
+    }
+    return value
   }
 }

@@ -25,7 +25,7 @@ enum S3get: Tool {
 
   static var flags: [Flag<Options>] {
     [
-      .option("record", "JSON", "the object's receipt; what is read must agree with it") {
+      .option("record", "JSON|@FILE", "the object's receipt; what is read must agree with it") {
         $0.record = try Record(option: $1)
       },
       .option("from", "URL", "where the record's member \"key\" is looked for, not at its url") {

@@ -29,7 +29,7 @@ enum S3put: Tool {
       .option("to", "URL", "s3://BUCKET/KEY or file:///PATH; with --record, its root") {
         $0.to = $1
       },
-      .option("record", "JSON", "a record to add to; its member \"key\" goes behind --to") {
+      .option("record", "JSON|@FILE", "a record to add to; its member \"key\" goes behind --to") {
         $0.record = try Record(option: $1)
       },
       .option("after", "LIST", "publish only if these stages finished, as the job log says") {
@@ -107,7 +107,7 @@ enum S3put: Tool {
 
   private static func location(_ options: Options) throws -> Location {
     guard let to = options.to else { throw UsageError("option \"--to\" is missing") }
-    guard to.hasSuffix("/") else { return try Location(parsing: to) }
+    guard to.endsWithSlash else { return try Location(parsing: to) }
     guard let key = options.record?.string("key") else {
       throw UsageError("\"\(to)\" needs a --record with a member \"key\"")
     }
