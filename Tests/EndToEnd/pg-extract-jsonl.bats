@@ -45,6 +45,55 @@ oracle() {
   assert_same_file "$SCRATCH/ours" "$SCRATCH/oracle"
 }
 
+@test "several connections give what row_to_json gives, of every type and with a condition" {
+  sql "create table herd as select z.* from zoo z, generate_series(1, 400)"
+  oracle herd >"$SCRATCH/oracle"
+  for jobs in 1 3; do
+    pg-extract-jsonl --relation herd -j "$jobs" >"$SCRATCH/ours"
+    assert_same_file "$SCRATCH/ours" "$SCRATCH/oracle"
+  done
+  record='{"type":"partition","partition_schema":"public","partition":"herd","where":"id <> 5"}'
+  pg-extract-jsonl --record "$record" -j 3 >"$SCRATCH/ours"
+  assert_same_file "$SCRATCH/ours" <(grep -v '^{"id":5,' "$SCRATCH/oracle")
+  sql "drop table herd"
+}
+
+# A server that may work in parallel, or by an index, does so here whatever that costs.
+@test "rows come in the same order each time, whatever plans the server may make" {
+  sql "create table ordered as select i as id, i % 10 as k, array[i] as list from generate_series(1, 200000) i;
+    create index on ordered (k); create index on ordered (id desc)"
+  sql "vacuum analyze ordered"
+  eager='-c parallel_setup_cost=0 -c parallel_tuple_cost=0 -c min_parallel_table_scan_size=0 -c random_page_cost=0'
+  pg-extract-jsonl --relation ordered >"$SCRATCH/all"
+  for _ in 1 2 3; do
+    PGOPTIONS=$eager pg-extract-jsonl --relation ordered | cmp - "$SCRATCH/all"
+    PGOPTIONS=$eager pg-extract-jsonl --relation ordered -j 2 --where 'k = 5' | cmp - <(grep '"k":5,' "$SCRATCH/all")
+    PGOPTIONS="$eager -c enable_indexscan=off -c enable_bitmapscan=off" pg-extract-jsonl --relation ordered --where 'k = 5' |
+      cmp - <(grep '"k":5,' "$SCRATCH/all")
+  done
+}
+
+@test "a role with so many connections: -j N takes N, and one too many is temporary: 75" {
+  sql "create role few login connection limit 3; grant select on numbers to few"
+  PGUSER=few pg-extract-jsonl --relation numbers -j 3 | cmp - <(pg-extract-jsonl --relation numbers)
+  PGUSER=few run --separate-stderr pg-extract-jsonl --relation numbers -j 4
+  assert_status 75
+  sql "drop owned by few; drop role few"
+}
+
+@test "the right to read a column is enough to read it" {
+  sql "create role peeper login; grant select (id) on numbers to peeper"
+  assert_equal "$(PGUSER=peeper pg-extract-jsonl --relation numbers --columns id --where 'id < 3' | wc -l)" 2
+  PGUSER=peeper run --separate-stderr pg-extract-jsonl --relation numbers
+  assert_status 77
+  sql "drop owned by peeper; drop role peeper"
+}
+
+@test "the progress of several connections is that of all of them" {
+  SLUICE_JOB=$SCRATCH/progress pg-extract-jsonl --relation numbers -j 3 >/dev/null
+  jq -s -e '[.[] | select(.rows) | .rows] | . == sort and last == 60000' "$SCRATCH/progress" >/dev/null
+}
+
 @test "several connections give the same bytes as one" {
   pg-extract-jsonl --relation numbers >"$SCRATCH/one"
   for jobs in 2 3 7; do
@@ -69,6 +118,11 @@ oracle() {
   assert_equal "$(pg-extract-jsonl --relation numbers --columns id --where 'id < 3' --order-by 'id desc' --quote-numbers)" \
     $'{"id":"2"}\n{"id":"1"}'
   assert_equal "$(pg-extract-jsonl --relation numbers --columns id --where 'id = 5 -- a comment')" '{"id":5}'
+  # Names are bytes: these two look the same.
+  apart=$'e\u0301'
+  sql "create table accents as select 1 as \"é\", 2 as \"$apart\""
+  assert_equal "$(pg-extract-jsonl --relation accents --columns "\"$apart\"")" "{\"$apart\":2}"
+  assert_equal "$(pg-extract-jsonl --relation accents --exclude-columns "\"$apart\"")" '{"é":1}'
   run --separate-stderr pg-extract-jsonl --relation numbers --columns nope
   assert_status 65
   assert_stderr_has 'column "nope"'
@@ -172,6 +226,44 @@ sessions_are() {
   done
 }
 
+@test "numbers as strings, those within arrays and composites too; documents as they are" {
+  sql "create type couple as (a numeric, b text); create table quoted as select 1.50 as n, array[9007199254740993, null, -1] as l,
+    row(12345678901234567890.5, 'say \"1\" \\ 2')::couple as c, '{\"a\":[1]}'::jsonb as d, 'NaN'::float8 as f, array[row(2,'x')::couple] as cs"
+  assert_equal "$(pg-extract-jsonl --relation quoted --quote-numbers)" \
+    '{"n":"1.50","l":["9007199254740993",null,"-1"],"c":{"a":"12345678901234567890.5","b":"say \"1\" \\ 2"},"d":{"a": [1]},"f":"NaN","cs":[{"a":"2","b":"x"}]}'
+  sql "create table quoted_back (like quoted)"
+  pg-extract-jsonl --relation quoted --quote-numbers | pg-load-jsonl --relation quoted_back >/dev/null
+  assert_equal "$(pg-extract-jsonl --relation quoted_back)" "$(pg-extract-jsonl --relation quoted)"
+}
+
+@test "a record whose members are not what they should be is not passed over: 65" {
+  base='{"type":"partition","partition_schema":"public","partition":"numbers"}'
+  for change in '.where = ["id < 5"]' '.columns = {}' '.partition = 1' '.partition_schema = []'; do
+    run --separate-stderr pg-extract-jsonl --record "$(jq -c "$change" <<<"$base")"
+    assert_status 65
+    assert_equal "$output" ""
+  done
+  run --separate-stderr pg-load-jsonl --record "$(jq -c '.rows = "7"' <<<"$base")" <<<'{"id":1,"text":"","maybe":null}'
+  assert_status 65
+  jq -c '.where = null' <<<"$base" >"$SCRATCH/record"
+  assert_equal "$(pg-extract-jsonl --record "@$SCRATCH/record" | wc -l)" 60000
+  run --separate-stderr pg-extract-jsonl --record "@$SCRATCH/none"
+  assert_status 74
+}
+
+@test "types of records are those of one search path, whoever listed them" {
+  sql "create schema app; create schema decoy; create type app.feeling as enum ('x'); create type decoy.feeling as enum ('x');
+    create table felt (d date, f app.feeling, l app.feeling[]) partition by range (d);
+    create table felt_1 partition of felt for values from ('2024-01-01') to ('2024-01-02');
+    insert into felt values ('2024-01-01', 'x', '{x}')"
+  PGOPTIONS='-c search_path=app,public' pg-partitions --table felt >"$SCRATCH/record"
+  assert_equal "$(jq -c '[.columns[].type]' "$SCRATCH/record")" '["date","app.feeling","app.feeling[]"]'
+  pg-extract-jsonl --record "@$SCRATCH/record" >"$SCRATCH/rows"
+  sql "drop table felt"
+  PGOPTIONS='-c search_path=decoy,public' pg-load-jsonl --record "@$SCRATCH/record" --create <"$SCRATCH/rows" >/dev/null
+  assert_equal "$(sql "select pg_typeof(f) from felt_1")" app.feeling
+}
+
 @test "a condition cannot become another statement" {
   sql "create table victim (a int)"
   record=$(jq -nc '{type: "partition", partition_schema: "public", partition: "victim",
@@ -191,6 +283,25 @@ sessions_are() {
     assert_equal "$output" ""
     assert_equal "$(pg-extract-jsonl --relation emptied | wc -l)" 10
   done
+}
+
+@test "partitions that came or went after the snapshot, and a view that was refreshed: 75" {
+  sql "create table moving (d int) partition by list (d); create table moving_1 partition of moving for values in (1);
+    create table moving_2 partition of moving for values in (2); create table moving_3 (d int); insert into moving_3 values (3);
+    insert into moving values (1), (2); create materialized view shown as table moving"
+  for change in 'alter table moving detach partition moving_1' 'alter table moving attach partition moving_3 for values in (3)'; do
+    # shellcheck disable=SC2016  # the inner shell expands it
+    run --separate-stderr pg-snapshot -- bash -c 'psql -qc "$1" && pg-extract-jsonl --relation moving' - "$change"
+    assert_status 75
+    assert_equal "$output" ""
+  done
+  assert_equal "$(pg-extract-jsonl --relation moving | sort | xargs)" "{d:2} {d:3}"
+  run --separate-stderr pg-snapshot -- bash -c 'psql -qc "refresh materialized view shown" && pg-extract-jsonl --relation shown'
+  assert_status 75
+  assert_equal "$output" ""
+  assert_equal "$(pg-extract-jsonl --relation shown | sort | xargs)" "{d:2} {d:3}"
+  # shellcheck disable=SC2016  # the inner shell expands it
+  assert_equal "$(pg-snapshot -- sh -c 'pg-extract-jsonl --snapshot "$SLUICE_SNAPSHOT" --relation shown | wc -l')" 2
 }
 
 @test "SIGTERM ends several connections too while their reader stands still" {

@@ -368,6 +368,28 @@ terminate_copy() {
 
 # -- command line
 
+@test "a number of rows that was told, and a table like another" {
+  sql "create table model (id int not null, note text default 'none')"
+  record='{"type":"partition","partition_schema":"public","partition":"copied"}'
+  run --separate-stderr pg-load-jsonl --record "$record" --create --like model --expect-rows 2 <<<'{"id":1,"note":"a"}'
+  assert_status 65
+  assert_equal "$(sql "select to_regclass('copied') is null")" t
+  pg-load-jsonl --record "$record" --create --like model --expect-rows 1 <<<'{"id":1,"note":"a"}' >/dev/null
+  sql "insert into copied (id) values (2)"
+  assert_equal "$(sql "select note from copied where id = 2")" none
+  run --separate-stderr pg-load-jsonl --relation copied --statement-timeout 30d </dev/null
+  assert_status 64
+}
+
+@test "nesting as deep as the server takes it, in whichever line" {
+  sql "create table deep (id int, j json, b jsonb)"
+  sql "insert into deep select 1, d::json, d::jsonb from (select repeat('[', 7000) || repeat(']', 7000) as d) x"
+  pg-extract-jsonl --relation deep >"$SCRATCH/deep"
+  sql "create table deep2 (like deep)"
+  pg-load-jsonl --relation deep2 <"$SCRATCH/deep" >/dev/null
+  assert_same_file <(pg-extract-jsonl --relation deep2) "$SCRATCH/deep"
+}
+
 @test "what cannot be is wrong usage" {
   local options
   for options in '' '--relation a --record {}' '--relation a --create' '--relation a --into b' '--relation t x' \

@@ -65,3 +65,14 @@ values
   '5874897-12-31', null, '294276-12-31 23:59:59', '0001-01-01 00:00:00+00', null, null, null, null, 1e-1000, null, null, null, null,
   null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
   null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+-- What came later, in the row that has a value of everything.
+create type paper as (j json, b jsonb, n numeric);
+alter table zoo add c_int8multi int8multirange, add c_nummulti nummultirange, add c_tsmulti tsmultirange, add c_datemulti datemultirange,
+  add c_acl aclitem, add c_paper paper, add a_doc json[], add c_xml xml, add a_xml xml[];
+update zoo set c_int8multi = '{[1,3),[9223372036854775806,9223372036854775807)}', c_nummulti = '{(,1.5],[2,)}',
+  c_tsmulti = '{["2024-01-01 00:00","2024-02-01 00:00"),[infinity,]}', c_datemulti = '{[2024-01-01,2024-02-01)}', c_acl = 'postgres=r*w/postgres',
+  c_paper = row(E'{"a" :\n[1.50]}', '{"b":"\"\\"}', 'NaN'), a_doc = array[E'{"x":\n1}', '"s\\n"', null]::json[] where id = 2;
+-- Some servers are built without libxml.
+do $$ begin
+  update zoo set c_xml = E'<a b="1">x &amp;\n\ty</a>', a_xml = array['<e/>', null, 'text "quoted"']::xml[] where id = 2;
+exception when feature_not_supported then null; end $$;

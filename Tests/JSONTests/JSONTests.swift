@@ -76,6 +76,19 @@ func scan(_ text: String) -> Result<Range<Int>, JSONError> {
     #expect(try JSONValue(parsing: text.utf8.span) == .string(String(utf8: buffer.span)))
   }
 
+  @Test(arguments: [
+    ("1", #""1""#), ("[-1.5e+10, 2E-3,null,true]", #"["-1.5e+10", "2E-3",null,true]"#),
+    (#"{"a1":0,"b":"2 \" 3","c":{"d":[[4]]}}"#, #"{"a1":"0","b":"2 \" 3","c":{"d":[["4"]]}}"#),
+    (#""\\""#, #""\\""#), ("[]", "[]"), (#""cut"#, #""cut"#), (#""\"#, #""\"#),
+  ])
+  func makesStringsOfNumbers(text: String, quoted: String) {
+    var buffer = ByteBuffer()
+    buffer.append("7")
+    buffer.append(text)
+    JSONText.quoteNumbers(in: &buffer, from: 1)
+    #expect(String(utf8: buffer.span) == "7" + quoted)
+  }
+
   @Test(arguments: [#""a"#, #""a\"#, #""\x""#, #""\u12""#, "\"\u{1}\"", #""\ud83d""#, "a"])
   func appendsNothingForWhatIsNoString(text: String) {
     var scanner = JSONScanner()

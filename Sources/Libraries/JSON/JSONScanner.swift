@@ -12,10 +12,10 @@ public enum JSONKind: Sendable {
 ///
 /// It holds no text of its own: each call borrows the same bytes again.
 public struct JSONScanner {
-  /// Deeper nesting than this is refused, so that hostile input cannot exhaust the stack.
+  /// Deeper nesting than this is refused, so that hostile input cannot fill the memory.
   ///
-  /// PostgreSQL's own limit, its stack, ends at about as many.
-  public static var maxDepth: Int { 6400 }
+  /// PostgreSQL's own limit, its stack, ends at tens of thousands.
+  public static var maxDepth: Int { 1 << 20 }
 
   /// The offset of the next byte to look at.
   @usableFromInline var position: Int

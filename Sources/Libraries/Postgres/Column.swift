@@ -1,9 +1,10 @@
+internal import Bytes
 internal import Posix
 
 /// A column of a relation, as the catalog has it.
 public struct Column: Sendable, Equatable {
   public let name: String
-  /// As `format_type` writes it, for example `numeric(10,2)`.
+  /// As `format_type` writes it where the search path is empty, for example `numeric(10,2)`.
   public let type: String
   public let notNull: Bool
   /// True for a column that the server computes: it is read, but cannot be written.
@@ -13,6 +14,9 @@ public struct Column: Sendable, Equatable {
 
   /// True for `json`, `jsonb` and domains of them, whose values are embedded.
   public var isJSON: Bool { encoding == .json }
+
+  /// Names are the same only byte for byte: the server does not care how Unicode composes them.
+  public func isNamed(_ name: String) -> Bool { self.name.hasSameBytes(as: name) }
 
   /// The column read as changes of it are sent: what has no encoder here is text.
   var asText: Column {
@@ -88,9 +92,18 @@ public struct Relation: Sendable {
         UNION ALL
         SELECT b.attrelid, b.attnum, t.oid, t.typtype, t.typbasetype, t.typelem, t.typlen
         FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd')
-      SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-        a.attgenerated <> '', b.oid, b.typtype, b.typelem <> 0 AND b.typlen = -1
+      SELECT a.attrelid, a.attname,
+        CASE WHEN s.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace AND pg_catalog.pg_type_is_visible(s.oid)
+          THEN pg_catalog.quote_ident(n.nspname) || '.' ELSE '' END
+        || pg_catalog.format_type(a.atttypid, a.atttypmod),
+        a.attnotnull, a.attgenerated <> '', b.oid, b.typtype, b.typelem <> 0 AND b.typlen = -1,
+        EXISTS (SELECT FROM pg_catalog.pg_cast
+          WHERE castsource = b.oid AND casttarget = 'json'::pg_catalog.regtype AND castmethod = 'f')
       FROM base b JOIN pg_catalog.pg_attribute a USING (attrelid, attnum)
+      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+      -- The type that is spelt: of an array its element's.
+      JOIN pg_catalog.pg_type s ON s.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END
+      JOIN pg_catalog.pg_namespace n ON n.oid = s.typnamespace
       WHERE b.typtype <> 'd' ORDER BY a.attrelid, a.attnum
       """, [Quoting.array(oids)])
     var columns: [String: [Column]] = [:]
@@ -100,7 +113,7 @@ public struct Relation: Sendable {
         isGenerated: rows.boolean(row, 4),
         encoding: ColumnEncoding(
           baseType: rows.integer(row, 5) ?? 0, kind: rows.text(row, 6),
-          isArray: rows.boolean(row, 7)))
+          isArray: rows.boolean(row, 7), hasCast: rows.boolean(row, 8)))
       columns[rows.text(row, 0), default: []].append(column)
     }
     return columns

@@ -17,12 +17,13 @@ enum ColumnEncoding: Sendable, Equatable {
   /// No encoder here: the server sends `to_json(column)`, which is embedded.
   case server
 
-  /// `kind` is `pg_type.typtype` of the type below all domains, `isArray` whether it is one.
+  /// `kind` is `pg_type.typtype` of the type below all domains, `isArray` whether it is one, `hasCast` whether a
+  /// function casts it to json.
   ///
   /// The choice follows the server's `json_categorize_type`; types that are not built in may have
   /// a cast to json, so they are left to the server.
-  init(baseType: Int, kind: String, isArray: Bool) {
-    if kind == "e" {
+  init(baseType: Int, kind: String, isArray: Bool, hasCast: Bool = false) {
+    if kind == "e", !hasCast {
       self = .string
       return
     }

@@ -135,6 +135,9 @@ public struct Connection: ~Copyable {
   /// The version as a number: 150004 is 15.4.
   public var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
 
+  /// False once the server is gone, or has ended the session.
+  public var isOpen: Bool { unsafe PQstatus(handle) == CONNECTION_OK }
+
   /// The name of the database.
   public var database: String { unsafe String(cString: PQdb(handle)) }
 

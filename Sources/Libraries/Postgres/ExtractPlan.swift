@@ -19,13 +19,13 @@ public struct ExtractPlan: Sendable {
     _ relation: Relation, only: [String] = [], excluding excluded: [String] = []
   ) throws(Failure) {
     self.relation = relation
-    for name in only + excluded where !relation.columns.contains(where: { $0.name == name }) {
+    for name in only + excluded where !relation.columns.contains(where: { $0.isNamed(name) }) {
       throw Failure(.badInput, "column \"\(name)\" of \(relation.sqlName) does not exist")
     }
     let chosen =
       only.isEmpty
-      ? relation.columns : only.compactMap { name in relation.columns.first { $0.name == name } }
-    columns = chosen.filter { !excluded.contains($0.name) }
+      ? relation.columns : only.compactMap { name in relation.columns.first { $0.isNamed(name) } }
+    columns = chosen.filter { column in !excluded.contains { column.isNamed($0) } }
   }
 
   /// Reads these columns, and what has no encoder here as PostgreSQL's own text, not as the server's JSON.

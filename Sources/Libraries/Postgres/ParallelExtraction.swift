@@ -7,8 +7,10 @@ internal import Posix
 /// the next one hands out as it reads; the others hold what they read, up to a bound, and then
 /// wait. So memory is bounded by the number of connections, whatever the table.
 public struct ParallelExtraction: Sendable {
-  /// Pages in a range: 16 MiB of an ordinary table.
-  static var pagesPerRange: Int { 2048 }
+  /// Pages in a range, at most: 16 MiB of an ordinary table.
+  static var mostPagesInRange: Int { 2048 }
+  /// Fewer are not worth a statement.
+  static var leastPagesInRange: Int { 64 }
   /// What a worker may hold before it must wait for its turn.
   static var heldBytes: Int { 16 << 20 }
 
@@ -27,28 +29,36 @@ public struct ParallelExtraction: Sendable {
   private let ranges: [PageRange]
   private let turns = Monitor(Turns())
 
-  /// `pages` is the size of the table now; rows on pages added later belong to the last range.
-  public init(_ extraction: Extraction, pages: Int) {
+  private let jobs: Int
+
+  /// For up to `jobs` connections; `pages` is the size of the table now, and rows on pages added later belong to the
+  /// last range.
+  public init(_ extraction: Extraction, pages: Int, jobs: Int) {
     self.extraction = extraction
-    let starts = Array(stride(from: 0, to: max(1, pages), by: Self.pagesPerRange))
+    // Several for each, so that nobody waits long for the last one.
+    let share = pages / (4 * jobs)
+    let size = max(Self.leastPagesInRange, min(Self.mostPagesInRange, share))
+    let starts = Array(stride(from: 0, to: max(1, pages), by: size))
+    self.jobs = min(jobs, starts.count)
     ranges = starts.enumerated().map { index, first in
       PageRange(first: first, end: index + 1 < starts.count ? starts[index + 1] : nil)
     }
   }
 
-  /// Reads all of it with `jobs` connections made by `connect`; returns the number of rows.
+  /// Reads all of it by `connection` and others made by `connect`; returns the number of rows.
   ///
-  /// `write` is called by one thread at a time, with whole lines in order.
+  /// `write` is called by one thread at a time, with whole lines in order, and the rows up to their end.
   public func run(
-    jobs: Int, connect: @escaping @Sendable () throws -> Connection,
+    on connection: borrowing Connection,
+    connect: @escaping @Sendable () throws -> Connection,
     _ write: @escaping @Sendable (borrowing ByteBuffer, _ rows: Int) throws -> Void
   ) throws -> Int {
     var group = ThreadGroup()
-    for _ in 0..<min(jobs, ranges.count) {
+    for _ in 1..<jobs {
       turns.update { $0.working += 1 }
       do throws(SystemError) {
         try group.start {
-          work(connect, write)
+          do { try work(on: connect(), write) } catch { fail(error) }
           turns.update { $0.working -= 1 }
         }
       } catch {
@@ -56,6 +66,7 @@ public struct ParallelExtraction: Sendable {
         fail(error)
       }
     }
+    do { try work(on: connection, write) } catch { fail(error) }
     // A worker that waits for a stalled reader does not hear of a signal, and goes with the process.
     let haveEnded = turns.wait { turns -> Bool? in
       turns.working == 0 ? true : StopSignal.received != nil ? false : nil
@@ -75,15 +86,10 @@ public struct ParallelExtraction: Sendable {
   }
 
   private func work(
-    _ connect: () throws -> Connection,
+    on connection: borrowing Connection,
     _ write: (borrowing ByteBuffer, _ rows: Int) throws -> Void
-  ) {
-    do {
-      let connection = try connect()
-      while let index = takeRange() { try read(index, on: connection, write) }
-    } catch {
-      fail(error)
-    }
+  ) throws {
+    while let index = takeRange() { try read(index, on: connection, write) }
   }
 
   private func takeRange() -> Int? {
@@ -103,16 +109,19 @@ public struct ParallelExtraction: Sendable {
     let rows = try extraction.run(on: connection, range: ranges[index]) { batch, rows in
       held.append(batch.span)
       guard try isTurn(of: index, waiting: held.count >= Self.heldBytes) else { return }
-      try write(held, rows)
+      try write(held, rowsBefore + rows)
       held.removeAll()
     }
     _ = try isTurn(of: index, waiting: true)
-    if !held.isEmpty { try write(held, rows) }
+    if !held.isEmpty { try write(held, rowsBefore + rows) }
     turns.update { turns in
       turns.current += 1
       turns.rows += rows
     }
   }
+
+  /// The rows of the ranges that were handed out.
+  private var rowsBefore: Int { turns.read { $0.rows } }
 
   /// True when the rows of range `index` come next; with `waiting` it is true or throws.
   private func isTurn(of index: Int, waiting: Bool) throws -> Bool {

@@ -37,7 +37,7 @@ public struct PostgresError: Diagnosable {
     case "40001", "40P01", "55P03", "57014", "53300", "55006", "57P03": return .temporary
     case "57P01", "57P02", "57P04", "57P05": return .unavailable
     case "42501": return .notPermitted
-    case "3D000", "55000", "58P01": return .configuration
+    case "3D000", "55000", "58P01", "25006": return .configuration
     default: break
     }
     switch state.prefix(2) {
@@ -65,7 +65,8 @@ public struct PostgresError: Diagnosable {
     if has("number of requested standby connections"), has("(currently 0)") {
       return .configuration
     }
-    if has("too many clients") || has("number of requested standby connections")
+    if has("too many clients") || has("too many connections for ")
+      || has("number of requested standby connections")
       || has("remaining connection slots") || has("is starting up")
     {
       return .temporary

@@ -40,6 +40,13 @@ public enum Quoting {
     return names
   }
 
+  /// Reads one name written as in SQL.
+  public static func onlyIdentifier(_ text: String) throws(UsageError) -> String {
+    let names = try identifiers(text)
+    guard names.count == 1 else { throw UsageError("\"\(text)\" is not one name") }
+    return names[0]
+  }
+
   /// Reads `[SCHEMA.]NAME` written as in SQL.
   public static func qualifiedName(
     _ text: String

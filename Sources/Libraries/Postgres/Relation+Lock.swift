@@ -4,25 +4,34 @@ extension Relation {
   /// Keeps others from rewriting it until the transaction ends, and sees that nobody did.
   ///
   /// To a snapshot that is older than a TRUNCATE or a rewrite a table looks empty, because its rows
-  /// went with its old file. The file that the snapshot's catalog names must be the present one.
+  /// went with its old file: the file that the snapshot's catalog names must be the present one.
+  /// Partitions are read as they are attached now: they must be those that the snapshot's catalog has.
   /// Throws a `Failure` (75): with a snapshot of its own the next attempt succeeds.
   public func holdStill(on connection: borrowing Connection) throws {
-    guard kind == "r" || kind == "p" else { return }
-    try connection.execute("LOCK TABLE \(sqlName) IN ACCESS SHARE MODE")
+    guard "rpm".contains(kind) else { return }
+    // Takes a reader's locks, for which the right to read one column is enough.
+    try connection.execute("SELECT FROM \(sqlName) LIMIT 0")
     let rows = try connection.query(
       """
       WITH RECURSIVE tree AS (
         SELECT $1::pg_catalog.regclass::oid AS oid
         UNION ALL
-        SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
-      SELECT pg_catalog.count(*) FROM tree t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.oid
-      WHERE c.oid IS NULL
-        OR c.relfilenode <> 0 AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)
-      """, [sqlName])
-    guard rows.integer(0, 0) == 0 else {
-      throw Failure(
-        .temporary, "\(sqlName) was truncated or rewritten after the snapshot was taken",
-        hint: "Run it again, with a newer snapshot.")
-    }
+        SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid),
+      attached AS (
+        SELECT relid::oid AS oid FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass))
+      SELECT EXISTS (
+          SELECT FROM tree t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.oid WHERE c.oid IS NULL
+          OR c.relfilenode <> 0 AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)),
+        $2::boolean AND EXISTS (
+          (TABLE tree EXCEPT TABLE attached) UNION ALL (TABLE attached EXCEPT TABLE tree))
+      """, [sqlName, kind == "p" ? "t" : "f"])
+    let change =
+      rows.boolean(0, 0)
+      ? "\(sqlName) was truncated or rewritten"
+      : rows.boolean(0, 1) ? "partitions of \(sqlName) were attached or detached" : nil
+    guard let change else { return }
+    throw Failure(
+      .temporary, "\(change) after the snapshot was taken",
+      hint: "Run it again, with a newer snapshot.")
   }
 }

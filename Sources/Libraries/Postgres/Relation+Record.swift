@@ -1,3 +1,5 @@
+internal import Bytes
+internal import Filter
 public import JSON
 public import Posix
 
@@ -7,11 +9,12 @@ extension Relation {
   /// A record without `columns` fits every relation. Throws a `Failure` (65) naming the first
   /// column that differs: what is archived under a record must be what the record says.
   public func checkColumns(of record: Record) throws(Failure) {
-    guard let listed = record["columns"]?.array else { return }
+    guard let listed = try record.optional("columns", \.array) else { return }
     let then = listed.map { "\($0["name"]?.string ?? "") \($0["type"]?.string ?? "")" }
     let now = columns.map { "\($0.name) \($0.type)" }
-    guard then != now else { return }
-    let index = zip(then, now).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+    let pairs = zip(then, now).enumerated()
+    let index = pairs.first { !$0.element.0.hasSameBytes(as: $0.element.1) }?.offset
+    guard index != nil || then.count != now.count else { return }
     let place = index ?? min(then.count, now.count)
     throw Failure(
       .badInput, "the columns of \(sqlName) are not those of the record",

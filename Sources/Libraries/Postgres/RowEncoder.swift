@@ -10,6 +10,8 @@ public struct RowEncoder: Sendable {
   /// What is written around the values of one column.
   private struct Field: Sendable {
     let encoding: ColumnEncoding
+    /// Whether numbers within it, an array or composite, become strings.
+    let quotesNumbers: Bool
     /// `,"name":`, without the comma for the first.
     let name: [UInt8]
   }
@@ -21,7 +23,8 @@ public struct RowEncoder: Sendable {
 
   /// For lines that are rows, or that have a row between `head` and `tail`.
   ///
-  /// `quoteNumbers` makes every number a string, for readers that would round it.
+  /// `quoteNumbers` makes every number a string, for readers that would round it; what `json` columns hold is left as
+  /// it is.
   public init(
     _ columns: [Column], quoteNumbers: Bool = false, head: [UInt8] = [], tail: [UInt8] = []
   ) {
@@ -35,6 +38,7 @@ public struct RowEncoder: Sendable {
       let isNumber = column.encoding == .integer || column.encoding == .number
       return Field(
         encoding: quoteNumbers && isNumber ? .string : column.encoding,
+        quotesNumbers: quoteNumbers && column.encoding == .server,
         name: [UInt8](copying: name.span))
     }
   }
@@ -106,7 +110,10 @@ public struct RowEncoder: Sendable {
       buffer.append(isTrue ? "true" : "false" as StaticString)
     case .timestamp: unsafe appendTimestamp(&cursor, &buffer, zone: false)
     case .timestampWithZone: unsafe appendTimestamp(&cursor, &buffer, zone: true)
-    case .json, .server: unsafe appendJSON(&cursor, &buffer)
+    case .json, .server:
+      let start = buffer.count
+      unsafe appendJSON(&cursor, &buffer)
+      if field.quotesNumbers { JSONText.quoteNumbers(in: &buffer, from: start) }
     }
   }
 

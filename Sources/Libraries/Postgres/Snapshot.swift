@@ -37,6 +37,20 @@ extension Connection {
   /// SQL of the user's own, which may count on a search path, must have none of its names left to find.
   public borrowing func qualifyNames() throws { try execute("SET search_path = ''") }
 
+  /// Has the server send rows in the order of the table, the same whenever it is asked.
+  ///
+  /// The workers of a parallel plan would race each other. With `byPages` it is also kept from an index, which would
+  /// have to be read whole for each range of pages.
+  public borrowing func keepTableOrder(byPages: Bool = false) throws {
+    try execute("SET max_parallel_workers_per_gather = 0")
+    guard byPages else { return }
+    try execute(
+      """
+      SET enable_tidscan = on; SET enable_indexscan = off; SET enable_indexonlyscan = off;
+      SET enable_bitmapscan = off
+      """)
+  }
+
   /// Lets other sessions read what this transaction sees, for as long as it is open.
   public borrowing func exportSnapshot() throws -> Snapshot {
     try Snapshot(id: query("SELECT pg_catalog.pg_export_snapshot()").text(0, 0))

@@ -1,3 +1,4 @@
+internal import Filter
 public import JSON
 public import Posix
 
@@ -13,7 +14,7 @@ public struct TableDefinition: Sendable {
 
   /// Reads the member `columns`: an array of objects with name, type and not_null.
   public init(_ record: Record) throws(Failure) {
-    guard let list = record["columns"]?.array else {
+    guard let list = try record.optional("columns", \.array) else {
       throw Failure(.badInput, "record has no columns to make a table of")
     }
     var columns: [Column] = []

@@ -31,7 +31,7 @@ enum PgExtractJsonl: Tool {
   static var exitCodes: [ExitCode] { [.badInput, .unavailable, .temporary, .notPermitted] }
   static var flags: [Flag<Options>] {
     Flag.connection + [
-      .option("record", "JSON", "partition record that says what to read") { $0.record = $1 },
+      .option("record", "JSON|@FILE", "partition record that says what to read") { $0.record = $1 },
       .option("relation", "NAME", "relation to read, written as in SQL") { $0.relation = $1 },
       .option("where", "SQL", "condition on the rows of --relation") { $0.filter = $1 },
       .option("columns", "LIST", "only these columns, in this order") {
@@ -44,14 +44,14 @@ enum PgExtractJsonl: Tool {
       .option("jobs", short: "j", "N", "connections that read one table together; default 1") {
         $0.jobs = try OptionValue.count($1, in: 1...64)
       },
-      .toggle("quote-numbers", "write the numbers of columns as strings") {
+      .toggle("quote-numbers", "write numbers as strings, those in arrays and composites too") {
         $0.quoteNumbers = true
       },
       .option("snapshot", "ID", "read at this exported snapshot") {
         $0.snapshot = try Snapshot(id: $1)
       },
       .option("statement-timeout", "DURATION", "give up a statement after this; default never") {
-        $0.statementTimeout = try OptionValue.duration($1)
+        $0.statementTimeout = try OptionValue.statementTimeout($1)
       },
     ]
   }
@@ -64,14 +64,15 @@ enum PgExtractJsonl: Tool {
     let connection = try open(options, at: options.snapshot)
     let plan = try source.plan(options, on: connection)
     try plan.relation.holdStill(on: connection)
-    if !options.hasOwnSQL { try connection.qualifyNames() }
+    try settle(options, connection)
     let output = ExtractOutput(log)
     let extraction = Extraction(plan, quoteNumbers: options.quoteNumbers)
     let rows: Int
     if options.jobs > 1, plan.isDivisible {
       let shared = try options.snapshot ?? connection.exportSnapshot()
-      rows = try ParallelExtraction(extraction, pages: plan.relation.pages(on: connection))
-        .run(jobs: options.jobs, connect: { try openQualifying(options, at: shared) }, output.write)
+      let pages = try plan.relation.pages(on: connection)
+      rows = try ParallelExtraction(extraction, pages: pages, jobs: options.jobs)
+        .run(on: connection, connect: { try openAnother(options, at: shared) }, output.write)
     } else {
       rows = try extraction.run(on: connection, output.write)
     }
@@ -79,15 +80,21 @@ enum PgExtractJsonl: Tool {
     return .success
   }
 
-  private static func openQualifying(
+  private static func openAnother(
     _ options: Options, at snapshot: Snapshot
   ) throws -> Connection {
     let connection = try open(options, at: snapshot)
-    if !options.hasOwnSQL { try connection.qualifyNames() }
+    try settle(options, connection)
     return connection
   }
 
-  static func open(_ options: Options, at snapshot: Snapshot?) throws -> Connection {
+  /// How rows are to come; behind the lookup of a name, which may need the search path.
+  private static func settle(_ options: Options, _ connection: borrowing Connection) throws {
+    try connection.keepTableOrder(byPages: options.jobs > 1)
+    if !options.hasOwnSQL { try connection.qualifyNames() }
+  }
+
+  private static func open(_ options: Options, at snapshot: Snapshot?) throws -> Connection {
     let connection = try Connection(options.connection, applicationName: name)
     try connection.limitStatements(to: options.statementTimeout)
     try connection.beginReading(at: snapshot)
@@ -129,15 +136,17 @@ struct ExtractSource {
     let found = try lookUp(on: connection)
     if let record { try found.checkColumns(of: record) }
     var plan = try ExtractPlan(found, only: options.columns, excluding: options.excluded)
-    plan.filter = record?.string("where") ?? options.filter
+    plan.filter = try record?.optional("where", \.string) ?? options.filter
     plan.order = options.order
     return plan
   }
 
   private func lookUp(on connection: borrowing Connection) throws -> Relation {
     guard let record else { return try Relation(named: relation ?? "", on: connection) }
-    guard let schema = record.string("partition_schema") ?? record.string("schema"),
-      let name = record.string("partition") ?? record.string("table")
+    guard
+      let schema = try record.optional("partition_schema", \.string)
+        ?? record.optional("schema", \.string),
+      let name = try record.optional("partition", \.string) ?? record.optional("table", \.string)
     else { throw Failure(.badInput, "the record lacks \"partition_schema\" or \"partition\"") }
     return try Relation(schema: schema, name: name, on: connection)
   }

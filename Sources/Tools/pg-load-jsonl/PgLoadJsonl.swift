@@ -38,7 +38,9 @@ enum PgLoadJsonl: Tool {
       .option("relation", "NAME", "table to load, written as in SQL") {
         $0.relation = try Quoting.qualifiedName($1)
       },
-      .option("record", "JSON", "partition or object record whose partition is the table to load") {
+      .option(
+        "record", "JSON|@FILE", "partition or object record whose partition is the table to load"
+      ) {
         $0.record = try Record(option: $1)
       },
       .option("into", "NAME", "load into this table instead of the record's partition") {
@@ -70,8 +72,8 @@ enum PgLoadJsonl: Tool {
       .toggle("no-check-rows", "commit whatever number of rows the server took") {
         $0.checksRows = false
       },
-      .option("statement-timeout", "DURATION", "give up when the load takes longer") {
-        $0.timeoutMilliseconds = try OptionValue.duration($1)
+      .option("statement-timeout", "DURATION", "give up a statement after this; default never") {
+        $0.timeoutMilliseconds = try OptionValue.statementTimeout($1)
       },
       .toggle("dry-run", "do everything but the commit") { $0.isDryRun = true },
     ]
@@ -147,8 +149,8 @@ enum PgLoadJsonl: Tool {
   /// The table to load: named, or the record's partition.
   private static func target(_ options: Options) throws(Failure) -> String {
     if let named = options.relation ?? options.into { return sqlName(named) }
-    guard let schema = options.record?.string("partition_schema"),
-      let name = options.record?.string("partition")
+    guard let schema = try options.record?.optional("partition_schema", \.string),
+      let name = try options.record?.optional("partition", \.string)
     else { throw Failure(.badInput, "record names no partition") }
     return Quoting.qualified(schema, name)
   }
@@ -180,7 +182,8 @@ enum PgLoadJsonl: Tool {
         detail: "A trigger of the table leaves rows out or puts them elsewhere.",
         hint: "--no-check-rows accepts that.")
     }
-    guard let expected = options.expectedRows ?? options.record?.integer("rows") else { return }
+    let recorded = try options.record?.optional("rows", \.integer)
+    guard let expected = options.expectedRows ?? recorded else { return }
     guard rows == expected else {
       throw Failure(
         .badInput, "\(rows) rows came, but \(expected) are expected, nothing was loaded")

@@ -30,6 +30,7 @@ enum ArchivedRows {
   ) throws -> (rows: Int, digest: String) {
     let relation = try Relation(
       schema: table.schema, name: table.name, on: session.connection)
+    try session.connection.keepTableOrder()
     let extraction = Extraction(try ExtractPlan(relation), quoteNumbers: false)
     var digest = SHA256()
     let rows = try extraction.run(on: session.connection) { batch, _ in digest.update(batch.span) }
