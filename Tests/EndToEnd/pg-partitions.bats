@@ -161,6 +161,43 @@ two_de_3 2024-02-01T00:00:00.000000Z null false"
   assert_equal "$(sql "select * from \"my schema\".\"a \"\"b\"\" / c'\"")" 2024-01-01
 }
 
+@test "keys that are expressions or of domains are of their types" {
+  sql "create domain birthday as date; create table by_domain (d birthday) partition by range (d);
+    create table by_expression (at timestamptz) partition by range (((at at time zone 'UTC')::date));
+    create table by_function (at timestamp) partition by range (date_trunc('day', at))"
+  for table in by_domain by_expression by_function; do
+    sql "create table ${table}_1 partition of $table for values from ('2024-01-01') to ('2024-02-01');
+      create table ${table}_2 partition of $table for values from ('2999-01-01') to ('2999-02-01')"
+    assert_equal "$(of "$table" '"\(.partition) \(.from[:10]) \(.closed)"')" "${table}_1 2024-01-01 true"
+    assert_equal "$(of "$table" .partition --from 2024-01-31 --to 2024-01-31)" "${table}_1"
+    assert_equal "$(of "$table" .partition --from 2024-02-01 --to 2024-02-01)" ""
+  done
+}
+
+@test "what fails of one table is told of it, and the rest is listed" {
+  sql "create table hidden (d date) partition by range (d); create table hidden_1 partition of hidden for values from ('2024-01-01') to ('2024-01-02');
+    alter table hidden_1 enable row level security; create policy none on hidden_1 using (false);
+    create table far (d date) partition by range (d); create table far_1 partition of far for values from ('5874897-12-30') to ('5874897-12-31');
+    create role looker login; grant select on all tables in schema public to looker"
+  PGUSER=looker run --separate-stderr pg-partitions --table hidden --table days --count exact
+  assert_status 77
+  assert_equal "$(jq -r .partition <<<"$output" | xargs)" "days_1 days_2 days_3"
+  assert_stderr_has '"public"."hidden_1": '
+  run --separate-stderr pg-partitions --table far --table days --include-open
+  assert_status 65
+  assert_equal "$(jq -r .partition <<<"$output" | head -n 3 | xargs)" "days_rest days_1 days_2"
+  assert_stderr_has "far: "
+  psql -qc 'begin; lock table walls_1; select pg_sleep(60)' 3>&- &
+  locker=$!
+  eventually 10 test "$(sql "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and relation = 'walls_1'::regclass")" = 1 || true
+  run --separate-stderr pg-partitions --table walls --table days --statement-timeout 300ms --key '{database}/{schema}/{partition}'
+  sql "select pg_terminate_backend(pid) from pg_locks where mode = 'AccessExclusiveLock' and relation = 'walls_1'::regclass" >/dev/null
+  wait $locker || true
+  assert_status 75
+  assert_equal "$(jq -r .key <<<"$output" | xargs)" "$PGDATABASE/public/days_1 $PGDATABASE/public/days_2 $PGDATABASE/public/days_3"
+  sql "drop owned by looker; drop role looker"
+}
+
 @test "names date tables that have no bounds, and only those that are dates" {
   sql "create table log_20240131 (a int); create table log_p20240201 (a int); create table log_2024_02_29 (a int);
     create table log_2024_03 (a int); create table log_20240230 (a int); create table log_2023_02_29 (a int);

@@ -40,7 +40,7 @@ enum PgPartitions: Tool {
         $0.byName = true
       },
       .option("slice-by", "COLUMN", "cut the table into windows of this column") {
-        $0.sliceColumn = try Quoting.identifiers($1).first
+        $0.sliceColumn = try Quoting.onlyIdentifier($1)
       },
       .option("every", "STEP", "length of a window: hour, day, week, month, quarter or year") {
         $0.sliceStep = try OptionValue.word($1, WindowStep.self)
@@ -63,7 +63,7 @@ enum PgPartitions: Tool {
         $0.countTimeToLive = try OptionValue.duration($1)
       },
       .option("statement-timeout", "DURATION", "give up a statement after this; default never") {
-        $0.statementTimeout = try OptionValue.duration($1)
+        $0.statementTimeout = try OptionValue.statementTimeout($1)
       },
     ]
   }
@@ -72,7 +72,7 @@ enum PgPartitions: Tool {
     let request = try check(options, operands)
     let log = JobLog(tool: name)
     log.start()
-    var cache = try options.countCache.map {
+    var cache = try (request.count == .exact ? options.countCache : nil).map {
       try CountCache(path: $0, timeToLiveMilliseconds: options.countTimeToLive)
     }
     let connection = try Connection(options.connection, applicationName: name)

@@ -55,9 +55,25 @@ public struct PartitionListing {
   ) throws -> [Partition] {
     var all: [Partition] = []
     for table in tables {
-      do { all += try list(table, on: connection) } catch let error as Failure { report(error) }
+      try reporting(table.text, on: connection) { listing in
+        all += try listing.list(table, on: connection)
+      }
     }
     return all
+  }
+
+  /// Does `body`; what goes wrong there is reported of `name`, and the rest goes on while there is a server.
+  private mutating func reporting(
+    _ name: String, on connection: borrowing Connection,
+    _ body: (inout PartitionListing) throws -> Void
+  ) throws {
+    do { try body(&self) } catch let error as Failure {
+      report(error)
+    } catch let error as PostgresError where connection.isOpen {
+      report(
+        Failure(error.exitCode, "\(name): \(error.message)", detail: error.detail, hint: error.hint)
+      )
+    }
   }
 
   private mutating func report(_ error: any Diagnosable) {
@@ -181,34 +197,39 @@ public struct PartitionListing {
   }
 
   /// Counts rows where that was asked for; `cache` spares what it still knows.
-  public func count(
+  ///
+  /// A partition that cannot be counted is reported and left out.
+  public mutating func count(
     _ partitions: inout [Partition], _ cache: inout CountCache?,
     on connection: borrowing Connection
   ) throws {
     guard request.count == .exact else { return }
     for index in partitions.indices {
       let partition = partitions[index]
-      if let known = cache?.rows(of: partition) {
-        partitions[index].rows = known
-        continue
+      partitions[index].rows = cache?.rows(of: partition)
+      guard partitions[index].rows == nil else { continue }
+      try reporting(partition.shownName, on: connection) { _ in
+        let rows = try partition.countRows(on: connection)
+        partitions[index].rows = rows
+        cache?.remember(rows, of: partition)
       }
-      let rows = try partition.countRows(on: connection)
-      partitions[index].rows = rows
-      cache?.remember(rows, of: partition)
     }
+    partitions.removeAll { $0.rows == nil }
   }
 
   /// Throws a `Failure` (65) naming the first two partitions that share a key.
   public static func checkKeys(_ partitions: [Partition]) throws(Failure) {
-    var seen: [String: Partition] = [:]
+    // By their bytes, as stores compare them.
+    var seen: [[UInt8]: Partition] = [:]
     for partition in partitions {
-      if let other = seen[partition.key] {
+      let key = Array(partition.key.utf8)
+      if let other = seen[key] {
         throw Failure(
           .badInput, "two partitions share the key \"\(partition.key)\"",
           detail: "\(other.shownName) and \(partition.shownName)",
           hint: "Use --key with {partition}, or with more parts of the date.")
       }
-      seen[partition.key] = partition
+      seen[key] = partition
     }
   }
 }

@@ -15,7 +15,7 @@ struct TreeNode: Sendable {
   let bound: String?
   /// The condition its rows fulfil, those of the levels above included; nil without a bound.
   var constraint: String?
-  /// The type of the first key column of the table above, for example `date`.
+  /// The type that the first key of the table above is compared as, for example `date`.
   let keyType: String?
   let isReadable: Bool
 }
@@ -101,8 +101,9 @@ struct PartitionTree: Sendable {
       CASE WHEN c.relispartition THEN pg_catalog.pg_get_partition_constraintdef(c.oid) END,
       (SELECT k.typname FROM pg_catalog.pg_inherits i
         JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhparent AND a.attnum = p.partattrs[0]
-        JOIN pg_catalog.pg_type k ON k.oid = a.atttypid
+        -- What bounds are compared as, whether the key is a column, of a domain perhaps, or an expression.
+        JOIN pg_catalog.pg_opclass o ON o.oid = p.partclass[0]
+        JOIN pg_catalog.pg_type k ON k.oid = o.opcintype
         WHERE i.inhrelid = c.oid AND p.partstrat = 'r'),
       pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         AND pg_catalog.has_table_privilege(c.oid, 'SELECT')

@@ -26,18 +26,21 @@ public struct WindowPlan: Sendable {
     let kind = try kind(in: relation)
     let edges = try edges(of: relation, kind, calendar, on: connection)
     guard let first = edges.first, let end = edges.end else { return [] }
-    // Steps are taken on the wall clock, where a day is a day whatever the clocks do that night.
+    // Steps are taken on the wall clock, where a day is a day whatever the clocks do that night. A time that they
+    // skip is the same moment as a later one, so moments are what is cut at.
     let rows = try connection.query(
       """
       WITH range AS (
         SELECT $1::timestamp AS lower, $2::timestamp AS upper),
       wall AS (
-        SELECT greatest(w, lower) AS lower, least(w + $4::interval, upper) AS upper
-        FROM range, generate_series(date_trunc($3, lower), upper, $4::interval) AS w),
-      window_ AS (
-        SELECT \(cast(kind, "lower")) AS lower, \(cast(kind, "upper")) AS upper FROM wall)
-      SELECT lower::text, upper::text FROM window_ WHERE lower < upper
-        AND $5::text IS NOT NULL ORDER BY lower
+        SELECT generate_series(date_trunc($3, lower), upper, $4::interval) AS w FROM range
+        UNION SELECT lower FROM range UNION SELECT upper FROM range),
+      edge AS (
+        SELECT DISTINCT \(cast(kind, "w")) AS lower FROM wall, range
+        WHERE \(cast(kind, "w")) BETWEEN \(cast(kind, "lower")) AND \(cast(kind, "upper"))),
+      window_ AS (SELECT lower, lead(lower) OVER (ORDER BY lower) AS upper FROM edge)
+      SELECT lower::text, upper::text FROM window_
+      WHERE upper IS NOT NULL AND $5::text IS NOT NULL ORDER BY lower
       """, [first, end, step.rawValue, step.interval, calendar.timeZone])
     return (0..<rows.count).map { row in
       TimeBounds(kind: kind, from: rows.text(row, 0), to: rows.text(row, 1))
@@ -57,12 +60,12 @@ public struct WindowPlan: Sendable {
     switch kind {
     case .date: "\(wall)::date"
     case .timestamp: wall
-    case .timestamptz: "\(wall) AT TIME ZONE $5"
+    case .timestamptz: "(\(wall) AT TIME ZONE $5)"
     }
   }
 
   private func kind(in relation: Relation) throws -> TimeKind {
-    guard let found = relation.columns.first(where: { $0.name == column }) else {
+    guard let found = relation.columns.first(where: { $0.isNamed(column) }) else {
       throw Failure(.badInput, "column \"\(column)\" of \(relation.sqlName) does not exist")
     }
     let type = found.type
