@@ -16,7 +16,7 @@
 #     A14  slices that are never skipped                below; archive.bats: "windows of a plain table …"
 #     A15  changes after archiving that go unnoticed    below; archive.bats: "changed rows are archived anew …"
 #     A16  a run without a snapshot, counts not held    below
-#     A17  a dump with options that exclude each other  archive.bats: "usage errors come first …"
+#     A17  a dump with options that exclude each other  archive.bats, pg-extract-jsonl.bats: "usage errors …"
 #     A18  names cut short, writes to the source        below
 #     A19  duplicates that vanish from a comparison     below
 #     A20  ETags taken for digests of the content       below; damage.bats: "A20: …"
@@ -168,6 +168,7 @@ setup() { enter_work; }
     select 1000, n, d from (select distinct n, d from moment) x' && cat" --check content
   assert_summary "4 0 0 0"
   assert_equal "$(find "$WORK/store" -type f -exec zstd -dc {} + | jq -s -c '[length, (map(.n) | unique)]')" "[400,[0]]"
+  assert_equal "$(jq -s -c '[length, (map(.rows) | unique)]' "$MANIFEST")" "[4,[100]]"
   # What was written meanwhile is not forgotten.
   settle
   archived moment --dry-run
