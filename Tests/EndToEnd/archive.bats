@@ -180,6 +180,42 @@ SH
   assert_equal "$(sql "select to_regclass('dry_20240102') is null")" t
 }
 
+@test "a run's directory loses what an earlier run has left there, and nothing else" {
+  make_days logged 2 10
+  archived logged --run-dir logs
+  touch logs/mine.ndjson
+  archived logged --run-dir logs --check content
+  assert_equal "$(find logs -type f -printf '%P\n' | sort | xargs)" \
+    ".sluice-run mine.ndjson partitions.ndjson receipts.ndjson todo.ndjson unknown verdicts.ndjson"
+  # What others have made is refused, and stays.
+  mkdir -p theirs/status theirs/jobs
+  touch theirs/status/1 theirs/receipts
+  files=$(find . -printf '%p %s %T@\n' | sort)
+  for directory in theirs . logs/mine.ndjson; do
+    archive_table logged --run-dir "$directory"
+    assert_status 64
+    assert_stderr_has "\"$directory\" is no"
+  done
+  for place in logs/receipts.ndjson logs/jobs/manifest.ndjson; do
+    run --separate-stderr archive --store "$STORE" --manifest "$place" --table logged --run-dir logs/
+    assert_status 64
+    assert_stderr_has "the manifest cannot be \"$place\""
+  done
+  assert_equal "$(find . -printf '%p %s %T@\n' | sort)" "$files"
+}
+
+@test "a run that has to wait for another leaves its logs alone" {
+  make_days logs 1 10
+  exec {lock}>>"$MANIFEST.lock"
+  mkdir run
+  touch run/.sluice-run run/todo.ndjson
+  flock "$lock"
+  archive_table logs --run-dir run
+  exec {lock}>&-
+  assert_status 75
+  [[ -e run/todo.ndjson ]]
+}
+
 @test "options win over variables, variables over the configuration" {
   make_days setting 3 10
   cat >"$WORK/config" <<CONFIG

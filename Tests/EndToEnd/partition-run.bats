@@ -107,6 +107,25 @@ assert_no_row_lost() {
   assert_no_row_lost quick
 }
 
+@test "the directory of a run keeps what is not the run's" {
+  make_past kept 3 5
+  archiving_policy kept
+  run_it --run-dir run
+  assert_status 0
+  touch run/mine.ndjson
+  run_it --run-dir run
+  assert_status 0
+  [[ -e run/mine.ndjson && -s run/plan.ndjson && ! -e run/made.ndjson ]] || fail "in the directory: $(ls run)"
+  # This one has the manifest and the policy.
+  files=$(find . -printf '%p %s %T@\n' | sort)
+  run_it --run-dir .
+  assert_status 64
+  assert_stderr_has 'the directory "." is not empty'
+  run --separate-stderr partition-run --policy policy.yaml --store "$STORE" --manifest run/plan.ndjson --run-dir run
+  assert_status 64
+  assert_equal "$(find . -printf '%p %s %T@\n' | sort)" "$files"
+}
+
 @test "a dry run prints the plan and leaves nothing" {
   make_past dry 4 5
   archiving_policy dry
