@@ -111,3 +111,39 @@ refused() {
   archived braces --key '{partition}'
   restored --dry-run --key 'b{Q}'
 }
+
+# with_member NAME VALUE: the manifest's lines, as somebody may have rewritten them.
+with_member() {
+  command jq -c --arg name "$1" --arg value "$2" '.[$name] = $value' "$MANIFEST" >"$WORK/rewritten"
+  mv "$WORK/rewritten" "$MANIFEST"
+}
+
+@test "a condition in a rewritten line cannot become another statement" {
+  make_days evil 1 10
+  archived evil
+  cp "$MANIFEST" "$WORK/honest"
+  sql "create table victim (a int); create table elsewhere (like evil)"
+  for member in where constraint; do
+    for text in 'true)); drop table victim; select exists(select where (true' 'true); drop table victim; --' \
+      $'true\n)) to stdout; commit; drop table victim; commit; copy (select 1 where (true'; do
+      cp "$WORK/honest" "$MANIFEST"
+      with_member "$member" "$text"
+      refused 65 --all --into elsewhere
+      if [[ $member == where ]]; then refused 65 --all; fi
+      assert_equal "$(sql "select (select count(*) from victim), (select count(*) from elsewhere), (select count(*) from evil)")" "0|0|10"
+    done
+  done
+}
+
+@test "a table that cannot be read is as its reader says, and nothing is loaded" {
+  make_days closed 1 10
+  archived closed
+  sql "create table shelf (like closed); insert into shelf table closed; create role writer_$$ login;
+    grant insert on shelf to writer_$$"
+  PGUSER=writer_$$ refused 77 --all --into shelf
+  sql "drop owned by writer_$$; drop role writer_$$"
+  PGHOST=/nonexistent refused 69 --all
+  with_member where 'pg_catalog.pg_sleep(5) is null'
+  SLUICE_STATEMENT_TIMEOUT=100ms refused 75 --all --into shelf
+  assert_equal "$(sql "select count(*) from shelf")" 10
+}
