@@ -134,12 +134,11 @@ need() {
 # field NAME RECORD: a member as text, empty where there is none.
 #
 # One that stands before all records in the record is read here: jq takes longer to start than most of what it is asked takes.
+# A record may have the columns of a very wide table, so each of these patterns takes one pass: it begins with what it looks for,
+# or is held at the record's beginning.
 field() {
-  local before=${2%%"\"$1\""*} rest
-  rest=${2:${#before}}
-  if [[ $2 == "{"*"}" && -z $rest ]]; then return; fi
-  if [[ $2 == "{"*"}" && ${before:1} != *"{"* && ${rest:1} != *"\"$1\""* &&
-    $rest =~ ^\"$1\"\ *:\ *(\"([^\"\\]*)\"|(-?[0-9]+))\ *[,}] ]]; then
+  if [[ $2 == "{"*"}" && $2 != *"\"$1\""* ]]; then return; fi
+  if [[ $2 == "{"*"}" && $2 != *"\"$1\""*"\"$1\""* && $2 =~ ^\{[^{]*\"$1\"\ *:\ *(\"([^\"\\]*)\"|(-?[0-9]+))\ *[,}] ]]; then
     printf '%s\n' "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
   else
     jq -r --arg name "$1" '.[$name] // empty' <<<"$2"

@@ -315,6 +315,35 @@ CONFIG
   assert_summary "0 0 1 0"
 }
 
+@test "a table of 1,200 columns, whose record is longer than an argument may be" {
+  change "do \$\$ begin execute (select 'create table wide (d date' || string_agg(format(', %s timestamptz',
+      rpad('c' || i || '_', 56, 'x')), '' order by i) || ') partition by range (d)' from generate_series(1, 1200) i); end \$\$;
+    create table wide_1 partition of wide for values from ('2024-01-01') to ('2024-01-02');
+    insert into wide (d, $(printf 'c%s_%s' 1200 "$(printf 'x%.0s' {1..50})")) values ('2024-01-01', '2024-01-01 12:00+00')"
+  before=$(contents wide)
+  archived wide
+  assert_summary "1 0 0 0"
+  assert_equal "$(jq -r .rows "$MANIFEST")" 1
+  [[ $(wc -c <"$MANIFEST") -gt 131072 ]] || fail "the receipt would be an argument"
+  change "drop table wide_1"
+  run --separate-stderr restore --manifest "$MANIFEST" --partition wide_1 --attach
+  assert_status 0
+  assert_equal "$(contents wide)" "$before"
+}
+
+@test "of what is said twice of the rows that were archived the last counts, wherever it stands" {
+  make_days counted 1 10
+  archived counted
+  change "delete from counted where id % 2 = 0"
+  record=$(pg-partitions --table counted)
+  for members in '"archived_rows":1,"archived_rows": 10' '"archived_rows":10' '"detail":"\"archived_rows\":1","archived_rows": 10'; do
+    run --separate-stderr archive-one --store "$STORE/" --manifest "$MANIFEST" <<<"${record%\}},$members}"
+    assert_status 1
+  done
+  run --separate-stderr archive-one --store "$STORE/" --manifest "$MANIFEST" <<<"${record%\}},\"archived_rows\":10,\"archived_rows\":5}"
+  assert_status 0
+}
+
 @test "windows of a plain table are archived, verified and loaded back" {
   change "create table plain as select i as id, timestamp '2024-01-20' + i * interval '37 minutes' as at
     from generate_series(0, 1700) i"
