@@ -36,6 +36,36 @@ refused() {
   refused 65 --all --into nowhere
 }
 
+@test "what no condition tells from others goes into a table of its own" {
+  change "create table hashed (id int) partition by hash (id);
+    create table hashed_0 partition of hashed for values with (modulus 2, remainder 0);
+    create table hashed_1 partition of hashed for values with (modulus 2, remainder 1);
+    insert into hashed select generate_series(1, 100);
+    create table log_20240101 as select 1 as id; create table log_20240102 as select 2 as id; create table target (id int)"
+  archived hashed --include-open
+  archived log --by-name
+  for table in hashed log; do
+    refused 65 --table "$table" --all --into target
+    assert_stderr_has "no condition tells the rows of public.${table}_"
+  done
+  assert_equal "$(sql "select count(*) from target")" 0
+  for _ in once again; do
+    restored --partition hashed_0 --into target
+    assert_equal "$(contents target)" "$(contents hashed_0)"
+  done
+  refused 65 --partition hashed_1 --into target
+  assert_equal "$(contents target)" "$(contents hashed_0)"
+  # In their own places they are no trouble.
+  before=$(contents hashed)
+  sql "drop table hashed_0; drop table hashed_1; drop table log_20240101; drop table log_20240102"
+  for _ in once again; do
+    restored --table hashed --all --attach
+    restored --table log --all
+    assert_equal "$(contents hashed)" "$before"
+    assert_equal "$(sql "select (select id from log_20240101), (select id from log_20240102)")" "1|2"
+  done
+}
+
 @test "into a table that changes what it gets: --recount says so" {
   make_days changed 1 10
   archived changed
