@@ -1,7 +1,7 @@
 # archive, verify and restore: the round trip, what a second run does, and what a run says of itself.
 
 # Tests are subshells, and what they eval or hand to other shells is in single quotes.
-# shellcheck disable=SC2016,SC2030,SC2031
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154
 
 load support
 load archiving
@@ -268,9 +268,44 @@ CONFIG
   archived many --workers 5
   assert_summary "6 0 0 0"
   assert_equal "$(summary_of partitions rows raw_bytes object_bytes)" "6 600 $(for d in 1 2 3 4 5 6; do
-    pg-extract-jsonl --relation many_2024010$d; done | wc -c) $(find "$WORK/store" -type f -printf '%s\n' | paste -sd+ | bc)"
+    pg-extract-jsonl --relation many_2024010$d; done | wc -c) $(find "$WORK/store" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum }')"
   assert_equal "$(jq -s 'map(.rows) | add' "$MANIFEST")" 600
   assert_equal "$(jq -c '.type, (.ratio > 1), (.elapsed_ms > 0)' <<<"$output" | xargs)" "summary true true"
+}
+
+# on_terminal TABLE OPTION…: archives it with a terminal as its standard error, which is written to the file tty.
+on_terminal() {
+  script --quiet --flush --return --command \
+    "archive --store '$STORE' --manifest '$MANIFEST' --table $1 --workers 1 --no-snapshot ${*:2} >summary" tty </dev/null >/dev/null
+}
+
+# The lines of the terminal, each as it stood before the next was written over it.
+lines_of_tty() { sed '1d;$d' tty | tr '\r' '\n' | sed 's/\x1b\[K//' | grep -a . || true; }
+
+@test "a terminal shows how far it is, how fast, and what is left" {
+  make_days shown 3 10
+  # The second job waits until the first is shown as done.
+  cat >gate <<'SH'
+mkdir "$0.first" 2>/dev/null || until grep -aq '1 of 3 partitions' tty; do sleep 0.1; done
+exec cat
+SH
+  on_terminal shown --encrypt "'sh gate'"
+  assert_equal "$(jq -c '[.uploaded, .rows]' summary)" '[3,30]'
+  lines_of_tty >lines
+  grep -qxE 'archive: 1 of 3 partitions, [12]0 rows, [0-9]+ rows/s, [0-9]+ s left' lines || fail "$(<lines)"
+  [[ $(tail -n 1 lines) =~ ^archive:\ 3\ of\ 3\ partitions,\ 30\ rows,\ [0-9]+\ rows/s,\ 0\ s\ left$ ]] || fail "$(<lines)"
+}
+
+@test "without a terminal, or with --quiet, no line shows how far it is" {
+  make_days hidden 2 10
+  # With one there would be a last line, however short the run is.
+  on_terminal hidden --quiet
+  assert_equal "$(jq -c '[.uploaded, .rows]' summary)" '[2,20]'
+  assert_equal "$(lines_of_tty)" ""
+  rm -r "$MANIFEST" store
+  archived hidden
+  assert_summary "2 0 0 0"
+  assert_equal "$stderr" ""
 }
 
 @test "a filter encrypts what is stored, and its twin brings it back" {
