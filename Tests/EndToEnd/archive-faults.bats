@@ -30,7 +30,7 @@ assert_sound() {
     assert_status 0
   fi
   for day in 01 02 03; do
-    key=$BATS_TEST_NUMBER/export/few/2024/01/2024-01-$day.jsonl.zst
+    key=${STORE#"s3://$BUCKET/"}export/few/2024/01/2024-01-$day.jsonl.zst
     if object_exists "$key"; then
       assert_equal "$(s3 GET "/$BUCKET/$key" | zstd -dc | wc -l)" 3000 "rows of $key"
     elif [[ -s $MANIFEST ]]; then
@@ -65,6 +65,35 @@ through() {
     assert_completes
     STORE=s3://$BUCKET/$BATS_TEST_NUMBER/parts/ MANIFEST=$WORK/parts.ndjson
   done
+}
+
+@test "answers that are cut short: once they are overcome, each time there is no receipt" {
+  local parts='partNumber|uploadId'
+  for options in '--workers=3' '--workers=3 --put-options=--part-size=64KiB'; do
+    read -ra options <<<"$options"
+    STORE=s3://$BUCKET/$BATS_TEST_NUMBER/${#options[@]}/ MANIFEST=$WORK/${#options[@]}.ndjson
+    SLUICE_RETRIES=1 through 'PUT 2024-01-01 * trunc@20' "PUT 2024-01-02.*($parts) * trunc@60" 'PUT 2024-01-02 * trunc@0' \
+      'POST 2024-01-03.*uploadId * trunc@150' 'PUT 2024-01-03.*partNumber 1 trunc@20'
+    [[ $status != 0 ]] || fail "exit 0 although answers never came"
+    assert_sound
+    assert_equal "$(grep -c '2024-01-0[12].jsonl' "$MANIFEST")" 0 "receipts of what was not answered"
+    through 'PUT . 2 trunc@20' 'POST uploads 1 trunc@150' 'POST uploadId 1 trunc@150' 'HEAD . 1 trunc@20'
+    assert_status 0
+    assert_completes
+  done
+}
+
+# It takes some seconds to be noticed that a request stands still, so all do it at once, and none is sent again.
+@test "requests that stand still leave no receipt, and the next run makes up for them" {
+  options=(--workers=3)
+  SLUICE_TIMEOUT=2s SLUICE_RETRIES=0 through 'PUT 2024-01-01 * blackhole' 'PUT 2024-01-02 * stall@0' 'PUT 2024-01-03 * stall@20'
+  assert_status 69
+  assert_summary "0 0 0 3"
+  assert_equal "$(receipts)" 0
+  assert_sound
+  # Of two the store has had all, and only its answer did not come through.
+  assert_equal "$(s3ls "$STORE" | jq -r .key | grep -o '2024-01-0[0-9]' | xargs)" "2024-01-02 2024-01-03"
+  assert_completes
 }
 
 @test "errors that stay make the object fail, and it alone" {
@@ -112,7 +141,8 @@ through() {
   assert_status 77
   assert_summary "0 0 0 3"
   STORE=s3://no-such-bucket-$$/ archive_table few
-  [[ $status != 0 ]]
+  assert_status 78
+  assert_stderr_has NoSuchBucket
   assert_summary "0 0 0 3"
   assert_equal "$(receipts)" 0
 }
