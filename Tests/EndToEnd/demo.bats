@@ -2,6 +2,11 @@
 
 load support
 
+# A demo that was not seen to its end removes its server before bats removes what names it.
+teardown() {
+  if kill "${demo:-none}" 2>/dev/null; then wait "$demo" || true; fi
+}
+
 # start_demo STEP: up to where it says that; sets `demo`, its process, and `server`, where its server is.
 start_demo() {
   env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE "$SUPPORT/demo" >"$SCRATCH/output" 2>"$SCRATCH/errors" 3>&- &
