@@ -198,26 +198,28 @@ milliseconds() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 # A directory that a run is told to keep its logs in may be anybody's. It is a run's if it was new or empty when a run first
 # came, and has a mark since; and in it only what runs write is.
 
-# check_run_dir DIR MANIFEST NAME...: ends where that is no run's, or where the manifest has one of the run's own names there.
-check_run_dir() {
-  local dir=$1 manifest content own
+# take_run_dir DIR MANIFEST NAME...: makes and marks it. Ends where it is not a run's, or where the manifest has one of the run's
+# own names there.
+take_run_dir() {
+  local dir=$1 receipts content own
   if [[ -e $dir && ! -e $dir/.sluice-run ]]; then
     [[ -d $dir ]] || die 64 "\"$dir\" is no directory"
     content=$(ls -A -- "$dir") || die 74 "could not read the directory \"$dir\""
     [[ -z $content ]] || die 64 "the directory \"$dir\" is not empty, and not one of an earlier run"
   fi
-  dir=$(realpath -m -- "$dir") manifest=$(realpath -m -- "$2")
+  dir=$(realpath -m -- "$dir") receipts=$(realpath -m -- "$2")
   for own in "${@:3}"; do
-    [[ $manifest/ != "${dir%/}/$own/"* ]] || die 64 "the manifest cannot be \"$2\": each run removes that from its directory"
+    [[ $receipts/ != "${dir%/}/$own/"* ]] || die 64 "the manifest cannot be \"$2\": each run removes that from its directory"
   done
+  { mkdir -p -- "$1" && : >>"$1/.sluice-run"; } || die 74 "could not make the directory \"$1\""
 }
 
-# empty_run_dir DIR NAME...: makes it, or removes what an earlier run has left there under its names.
+# empty_run_dir DIR NAME...: removes what an earlier run has left there under its names.
 empty_run_dir() {
   local own
   local -a left=()
   for own in "${@:2}"; do left+=("$1/$own"); done
-  mkdir -p -- "$1" && : >>"$1/.sluice-run" && rm -rf -- "${left[@]}"
+  rm -rf -- "${left[@]}"
 }
 
 group='' stopped=''

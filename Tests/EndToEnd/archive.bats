@@ -182,11 +182,14 @@ SH
 
 @test "a run's directory loses what an earlier run has left there, and nothing else" {
   make_days logged 2 10
-  archived logged --run-dir logs
+  run --separate-stderr archive --store "$STORE" --manifest logs/manifest.ndjson --table logged --run-dir logs
+  assert_status 0
   touch logs/mine.ndjson
-  archived logged --run-dir logs --check content
+  run --separate-stderr archive --store "$STORE" --manifest logs/manifest.ndjson --table logged --run-dir logs --check content
+  assert_status 0
+  assert_summary "0 0 2 0"
   assert_equal "$(find logs -type f -printf '%P\n' | sort | xargs)" \
-    ".sluice-run mine.ndjson partitions.ndjson receipts.ndjson todo.ndjson unknown verdicts.ndjson"
+    ".sluice-run manifest.ndjson manifest.ndjson.head manifest.ndjson.lock mine.ndjson partitions.ndjson receipts.ndjson todo.ndjson unknown verdicts.ndjson"
   # What others have made is refused, and stays.
   mkdir -p theirs/status theirs/jobs
   touch theirs/status/1 theirs/receipts
