@@ -574,7 +574,7 @@ PY
   exec 9>"$BATS_TEST_TMPDIR/pipe"
   head -n 4 "$EVENTS" >&9
   eventually 5 has_rows 1
-  sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'cdc-apply'" >/dev/null
+  sql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'cdc-apply' and datname = current_database()" >/dev/null
   transaction 'insert t "new":{"id":2,"note":"a","doc":null}'
   tail -n 3 "$EVENTS" >&9
   exec 9>&-

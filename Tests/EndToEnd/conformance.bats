@@ -63,13 +63,13 @@ EOT
     python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])' \
       archive --store "file://$SCRATCH/signal-store" --manifest "$SCRATCH/signal-manifest" --table slow --level 19 >/dev/null 2>&1 3>&- &
     pid=$!
-    eventually 20 pgrep -f "[p]g-extract-jsonl --record.*slow_1"
+    eventually 20 pgrep -f "[p]g-extract-jsonl --record.*%2Fslow%2F"
     kill "-$signal" $pid
     status=0
     wait $pid || status=$?
     assert_equal "$status" $((128 + $(kill -l $signal))) "$signal"
     assert_equal "$(cat "$SCRATCH/signal-manifest")" ""
-    ! pgrep -f "[p]g-extract-jsonl --record.*slow_1" || fail "a job goes on"
+    ! pgrep -f "[p]g-extract-jsonl --record.*%2Fslow%2F" || fail "a job goes on"
   done
 }
 

@@ -40,7 +40,7 @@ setup_file() {
   eventually 10 locked
   run --separate-stderr pg-attach --lock-timeout 100ms <<<"$RECORD"
   assert_status 75
-  sql "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(30)%' and pid <> pg_backend_pid()" >/dev/null
+  sql "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(30)%' and datname = current_database() and pid <> pg_backend_pid()" >/dev/null
   wait $locker || true
   pg-attach <<<"$RECORD"
 }

@@ -130,7 +130,7 @@ overdue error old_20240102"
   reader=$!
   eventually 10 eval '[[ $(sql "select count(*) from pg_locks where relation = '"'pending'::regclass and mode = 'AccessShareLock'"'") == 1 ]]'
   run psql -qc "set statement_timeout = 500" -c "alter table pending detach partition pending_20240102 concurrently"
-  sql "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()" >/dev/null
+  sql "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)%' and datname = current_database() and pid <> pg_backend_pid()" >/dev/null
   wait $reader || true
   policy pending
   check

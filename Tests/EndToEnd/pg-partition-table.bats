@@ -140,7 +140,7 @@ grows() { [[ $(sql "select count(*) from events") -gt 200000 ]]; }
   eventually 10 is_read
   run --separate-stderr pg-partapply --budget 300ms <"$BATS_TEST_TMPDIR/plan"
   assert_status 75
-  sql "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(30)%' and pid <> pg_backend_pid()" >/dev/null
+  sql "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(30)%' and datname = current_database() and pid <> pg_backend_pid()" >/dev/null
   wait $locker || true
   assert_equal "$(sql "select relkind from pg_class where relname = 'events'")" r
   assert_equal "$(apply <"$BATS_TEST_TMPDIR/plan" | xargs)" "adopt-check exists adopt-validate exists adopt-swap done"

@@ -33,7 +33,7 @@ setup_file() { start_postgres; }
 @test "the connection that holds it is lost: a warning in words, and readers end with 69" {
   # shellcheck disable=SC2016  # the inner shell expands it
   run --separate-stderr pg-snapshot -- sh -c '
-    psql -XAtqc "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '"'pg-snapshot'"'" >/dev/null
+    psql -XAtqc "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '"'pg-snapshot'"' and datname = current_database()" >/dev/null
     while pg-extract-jsonl --relation pg_catalog.pg_am >/dev/null; do sleep 0.05; done
     pg-extract-jsonl --relation pg_catalog.pg_am'
   assert_status 69
