@@ -189,7 +189,7 @@ two_de_3 2024-02-01T00:00:00.000000Z null false"
   assert_stderr_has "far: "
   psql -qc 'begin; lock table walls_1; select pg_sleep(60)' 3>&- &
   locker=$!
-  eventually 10 test "$(sql "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and relation = 'walls_1'::regclass")" = 1 || true
+  eventually 10 eval '[[ $(sql "select count(*) from pg_locks where mode = '"'AccessExclusiveLock' and relation = 'walls_1'::regclass"'") == 1 ]]'
   run --separate-stderr pg-partitions --table walls --table days --statement-timeout 300ms --key '{database}/{schema}/{partition}'
   sql "select pg_terminate_backend(pid) from pg_locks where mode = 'AccessExclusiveLock' and relation = 'walls_1'::regclass" >/dev/null
   wait $locker || true

@@ -84,7 +84,8 @@ verdicts() { jq -r '"\(.key) \(.verdict)"' <<<"$output"; }
   STORE=file://$WORK/store/
   seq 5 >"$WORK/body"
   s3put --to "$STORE" --record '{"key":"k"}' <"$WORK/body" >"$WORK/receipt"
-  for ((i = 0; i < 1300; i++)); do cp "$WORK/store/k" "$WORK/store/$i"; done
+  body=$(<"$WORK/store/k")
+  for ((i = 0; i < 1300; i++)); do printf '%s\n' "$body" >"$WORK/store/$i"; done
   rm "$WORK/store/511" "$WORK/store/512" "$WORK/store/1299"
   jq -c --arg store "$STORE" 'range(1300) as $n | .key = "\($n)" | .url = $store + .key' "$WORK/receipt" >"$MANIFEST"
   judge --check rows <"$MANIFEST"
