@@ -82,9 +82,9 @@ agrees_with_the_server() {
   done
 }
 
-# SLUICE_WAL_ARCHIVES says how many (20), a tenth of them with segments of 16 MiB; the first is any of those of 1 MiB.
+# SLUICE_WAL_ARCHIVES says how many (10), a tenth of them with segments of 16 MiB; the first is any of those of 1 MiB.
 @test "no false alarm on clean archives, and each record that PostgreSQL sees" {
-  local count=${SLUICE_WAL_ARCHIVES:-20} first=$((RANDOM % 45))
+  local count=${SLUICE_WAL_ARCHIVES:-10} first=$((RANDOM % 45))
   local loads=(small large subtransactions pages schema) compressions
   local events=(nothing switch restart_point crash promotion torn torn_promotion) number
   # As many as the server was built with.
