@@ -304,6 +304,27 @@ sessions_are() {
   assert_equal "$(pg-snapshot -- sh -c 'pg-extract-jsonl --snapshot "$SLUICE_SNAPSHOT" --relation shown | wc -l')" 2
 }
 
+@test "a detach that is pending keeps nobody from reading the rest" {
+  sql "create table halfway (d int) partition by list (d); create table halfway_1 partition of halfway for values in (1);
+    create table halfway_2 partition of halfway for values in (2); insert into halfway values (1), (2)"
+  psql -qc 'begin; table halfway; select pg_sleep(60)' >/dev/null 2>&1 3>&- &
+  reader=$!
+  eventually 10 eval '[[ $(sql "select count(*) from pg_stat_activity where datname = current_database() and wait_event = '"'PgSleep'"'") == 1 ]]'
+  run psql -qc "set statement_timeout = 500" -c "alter table halfway detach partition halfway_1 concurrently"
+  sql "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'" >/dev/null
+  wait $reader || true
+  assert_equal "$(sql "select inhdetachpending from pg_inherits where inhrelid = 'halfway_1'::regclass")" t
+  assert_equal "$(pg-extract-jsonl --relation halfway)" '{"d":2}'
+}
+
+@test "what one connection reads it may read by an index, however many there may be" {
+  sql "create table looked (id int primary key, note text); insert into looked select i, 'n' from generate_series(1, 3000) i;
+    create view looking as select a.id, b.note from looked a, lateral (select note from looked b where b.id = a.id offset 0) b"
+  sql "vacuum analyze looked"
+  pg-extract-jsonl --relation looking -j 2 | wc -l | grep -qx 3000
+  eventually 10 eval '[[ $(sql "select idx_scan from pg_stat_user_tables where relname = '"'looked'"'") -ge 3000 ]]'
+}
+
 @test "SIGTERM ends several connections too while their reader stands still" {
   mkfifo "$SCRATCH/stalled"
   # shellcheck disable=SC2217  # it holds the FIFO open and does not read

@@ -388,6 +388,16 @@ terminate_copy() {
   sql "create table deep2 (like deep)"
   pg-load-jsonl --relation deep2 <"$SCRATCH/deep" >/dev/null
   assert_same_file <(pg-extract-jsonl --relation deep2) "$SCRATCH/deep"
+  # An array of the server has six dimensions at most.
+  sql "create table dimensions (a int[])"
+  pg-load-jsonl --relation dimensions <<<'{"a":[[[[[[1]]]]]]}' >/dev/null
+  run --separate-stderr pg-load-jsonl --relation dimensions <<<"{\"a\":$(printf '[%.0s' {1..100000})$(printf ']%.0s' {1..100000})}"
+  assert_status 65
+  assert_stderr_has dimensions
+  for record in "@$SCRATCH/none 74" "@$SCRATCH/deep 65" "{ 64"; do
+    run --separate-stderr pg-load-jsonl --record "${record% *}" </dev/null
+    assert_status "${record##* }"
+  done
 }
 
 @test "what cannot be is wrong usage" {

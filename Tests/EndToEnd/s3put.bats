@@ -185,12 +185,20 @@ EOT
   for size in 6MiB 20MiB; do
     run --separate-stderr s3put --part-size "$size" --if-none-match --skip-identical --to "s3://$BUCKET/otherwise" <"$SCRATCH/large"
     assert_status 0
-    assert_equal "$(member outcome)" identical
+    assert_equal "$(jq -c '[.outcome, .part_bytes, (.parts as $n | .etag | endswith("-\($n)"))]' <<<"$output")" '["identical",5242880,true]'
     run --separate-stderr s3put --part-size "$size" --if-none-match --skip-identical --to "s3://$BUCKET/otherwise" \
       < <(head -c 15999999 "$SCRATCH/large"; echo)
     assert_status 1
     assert_equal "$(member outcome)" exists
   done
+  # Another's object, of which only its content tells.
+  "$SUPPORT/s3-request" --data "$SCRATCH/large" PUT "/$BUCKET/foreign"
+  head -c 5000000 /dev/urandom | cat - "$SCRATCH/large" >"$SCRATCH/larger"
+  "$SUPPORT/s3-request" --data "$SCRATCH/larger" PUT "/$BUCKET/foreign-larger"
+  run --separate-stderr /usr/bin/time -f %M -o "$SCRATCH/peak" s3put --in-memory --if-none-match --skip-identical \
+    --to "s3://$BUCKET/foreign-larger" <"$SCRATCH/larger"
+  assert_equal "$(member outcome)" identical
+  [[ $(tail -n 1 "$SCRATCH/peak") -le 65536 ]] || fail "$(<"$SCRATCH/peak") KiB"
   assert_whole otherwise "$SCRATCH/large"
   assert_no_uploads
 }

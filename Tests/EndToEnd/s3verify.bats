@@ -122,12 +122,13 @@ verdicts() { jq -r '"\(.key) \(.verdict)"' <<<"$output"; }
   assert_equal "$(verdicts)" $'1 unknown\n2 unknown\n3 unknown\n4 ok'
 }
 
-@test "a missing bucket is no missing object: 78" {
+@test "a missing bucket is no missing object, and keeps no other from being looked at" {
   seq 10 >"$WORK/body"
-  put a "$WORK/body" | jq -c '.url |= sub("//[^/]*"; "//no-such-bucket")' >"$WORK/receipts"
-  judge <"$WORK/receipts"
-  assert_status 78
-  assert_output ""
+  { put a "$WORK/body" && put b "$WORK/body" | jq -c '.url |= sub("//[^/]*"; "//no-such-bucket")' && put c "$WORK/body"; } >"$WORK/receipts"
+  judge --jobs 1 <"$WORK/receipts"
+  assert_status 69
+  assert_equal "$(verdicts)" $'a ok\nb unknown\nc ok'
+  assert_equal "$(jq -r 'select(.key == "b").detail' <<<"$output")" 'there is no bucket "no-such-bucket"'
 }
 
 @test "keys that differ in how Unicode composes them are two keys" {

@@ -92,9 +92,10 @@ int cposix_lock_byte(int fd, int64_t offset) {
 int cposix_rename_new(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return -errno;
-    /* NFS knows no such flag. Killed in between, the old name stays behind as well. */
+    /* NFS knows no such flag. The old name may stay behind as well. */
     if (link(from, to) < 0) return -errno;
-    OR_ERRNO(unlink(from));
+    (void)unlink(from);
+    return 0;
 }
 
 int cposix_poll(int fd, short events, int timeout_ms) {

@@ -81,7 +81,7 @@ public struct CommandLineParser<Options> {
   /// that runs a command.
   public mutating func parse(
     into options: inout Options, stopsAtOperand: Bool = false
-  ) throws(UsageError) -> [String] {
+  ) throws -> [String] {
     var operands: [String] = []
     while let word = rest.popFirst() {
       if word == "--" { return operands + rest }
@@ -99,7 +99,7 @@ public struct CommandLineParser<Options> {
 
   private mutating func applyLong(
     _ word: Substring, _ options: inout Options
-  ) throws(UsageError) {
+  ) throws {
     let equals = word.firstIndex(of: "=")
     let name = word[..<(equals ?? word.endIndex)]
     guard let flag = flags.first(where: { $0.long == name }) else {
@@ -111,7 +111,7 @@ public struct CommandLineParser<Options> {
 
   private mutating func applyShort(
     _ letters: Substring, _ options: inout Options
-  ) throws(UsageError) {
+  ) throws {
     var letters = letters
     while let letter = letters.first {
       let digits = letters.prefix { ("0"..."9").contains($0) }
@@ -133,7 +133,7 @@ public struct CommandLineParser<Options> {
 
   private mutating func apply(
     _ flag: Flag<Options>, inline: String?, _ options: inout Options
-  ) throws(UsageError) {
+  ) throws {
     given.append(flag.long)
     switch (flag.value, inline) {
     case (nil, nil): try set(flag, "", &options)
@@ -149,30 +149,32 @@ public struct CommandLineParser<Options> {
 
   private func set(
     _ flag: Flag<Options>, _ value: String, _ options: inout Options
-  ) throws(UsageError) {
+  ) throws {
     do { try flag.set(&options, value) } catch {
-      throw UsageError("option \"--\(flag.long)\": \(Self.text(of: error))")
+      throw Self.explained(error, "option \"--\(flag.long)\"")
     }
+  }
+
+  /// A value that is wrong is wrong usage; what is the matter with a file that it names is not.
+  private static func explained(_ error: any Error, _ place: String) -> any Error {
+    if error is Failure || error is SystemError { return error }
+    return UsageError("\(place): \((error as? any Diagnosable)?.message ?? "\(error)")")
   }
 
   /// Leaves the variables of these flags alone.
   mutating func ignoreVariables(of names: [String]) { given += names }
-
-  private static func text(of error: any Error) -> String {
-    (error as? any Diagnosable)?.message ?? "\(error)"
-  }
 
   /// Applies the variables of flags that the command line does not give.
   ///
   /// A switch is on for `1`, `true`, `yes`, `on`.
   public func applyEnvironment(
     to options: inout Options, _ variable: (String) -> String?
-  ) throws(UsageError) {
+  ) throws {
     for flag in flags where !given.contains(flag.long) {
       guard let value = variable(flag.variable), !value.isEmpty else { continue }
       if flag.value == nil, !["1", "true", "yes", "on"].contains(value.lowercased()) { continue }
       do { try flag.set(&options, value) } catch {
-        throw UsageError("variable \(flag.variable): \(Self.text(of: error))")
+        throw Self.explained(error, "variable \(flag.variable)")
       }
     }
   }

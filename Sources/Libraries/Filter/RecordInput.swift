@@ -8,8 +8,9 @@ extension Record {
   /// Throws `UsageError`, or what reading the file threw.
   public init(option text: String) throws {
     if text.hasPrefix("@") {
-      let file = try File(reading: String(text.dropFirst()))
-      try self.init(onlyOneFrom: file.descriptor)
+      let path = String(text.dropFirst())
+      let file = try File(reading: path)
+      try self.init(onlyOneFrom: file.descriptor, name: "\"\(path)\"")
       return
     }
     do throws(JSONError) { try self.init(parsing: text) } catch {
@@ -20,14 +21,15 @@ extension Record {
   /// Reads a stream that holds one record and nothing else.
   ///
   /// Throws a `Failure` (65) when there is none, or more.
-  public init(onlyOneFrom input: Descriptor) throws {
-    var reader = RecordReader(from: input)
+  /// `name` is what messages call it.
+  public init(onlyOneFrom input: Descriptor, name: String = "standard input") throws {
+    var reader = RecordReader(from: input, name: name)
     guard let record = try reader.next() else {
-      throw Failure(.badInput, "expected a record, and found none")
+      throw Failure(.badInput, "expected a record in \(name), and found none")
     }
     guard try reader.next() == nil else {
       throw Failure(
-        .badInput, "expected one record, and found more",
+        .badInput, "expected one record in \(name), and found more",
         hint: "Use xargs to run the command once for each record.")
     }
     self = record
@@ -42,7 +44,9 @@ extension Record {
     guard let text = json(name), text != Array("null".utf8) else { return nil }
     guard let value = self[name].flatMap(kind) else {
       throw Failure(
-        .badInput, "\"\(name)\" of the record is not what it should be: \(String(utf8: text.span))")
+        .badInput,
+        "\"\(name)\" of the record is not what it should be: \(String(utf8: text.span).prefix(100))"
+      )
     }
     return value
   }

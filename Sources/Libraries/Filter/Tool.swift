@@ -60,7 +60,7 @@ extension Tool {
       if arguments == ["--generate=man"] { return try say(manText) }
       var parser = CommandLineParser(arguments, flags: allFlags)
       // Help is given even where the rest of the line is wrong.
-      let parsed = Result { () throws(UsageError) -> [String] in
+      let parsed = Result {
         try parser.parse(into: &options, stopsAtOperand: runsCommand)
       }
       if parser.given.contains("help") { return try say(help) }

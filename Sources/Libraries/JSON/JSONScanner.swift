@@ -12,7 +12,7 @@ public enum JSONKind: Sendable {
 ///
 /// It holds no text of its own: each call borrows the same bytes again.
 public struct JSONScanner {
-  /// Deeper nesting than this is refused, so that hostile input cannot fill the memory.
+  /// Deeper nesting than this is refused, so that hostile input cannot fill the memory; it costs no stack here.
   ///
   /// PostgreSQL's own limit, its stack, ends at tens of thousands.
   public static var maxDepth: Int { 1 << 20 }

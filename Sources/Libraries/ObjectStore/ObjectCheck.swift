@@ -63,8 +63,9 @@ public struct ObjectCheck: ~Copyable {
 
   /// The verdict on one receipt.
   ///
-  /// What could not be found out is the verdict `unknown`, as it is of a receipt whose URL is none; credentials and
-  /// settings that are wrong are errors, because they are wrong for every receipt.
+  /// What could not be found out is the verdict `unknown`, as it is of a receipt whose URL is none, whose file may not be
+  /// looked at, or whose bucket is gone. Credentials and settings of a store that are wrong are errors, because they
+  /// are wrong for every receipt.
   public mutating func verdict(on receipt: Record) throws -> Verdict {
     do {
       guard let url = receipt.string("url") else {
@@ -76,18 +77,22 @@ public struct ObjectCheck: ~Copyable {
       return try checkContent(location, receipt)
     } catch let error as UsageError {
       return Verdict(.unknown, error.message)
-    } catch let error as SystemError where !error.isInterrupt {
+    } catch let error as SystemError {
+      if error.isInterrupt { throw error }
       return Verdict(.unknown, error.message)
     } catch let error as any Diagnosable
       where [.unavailable, .temporary, .io].contains(error.exitCode)
     {
-      if error is SystemError { throw error }
       return Verdict(.unknown, error.message)
     }
   }
 
   private mutating func checkHead(_ location: Location, _ receipt: Record) throws -> Verdict {
-    guard let facts = try look.facts(of: location) else {
+    let facts: ObjectFacts?
+    do { facts = try look.facts(of: location) } catch let error as MissingBucket {
+      return Verdict(.unknown, error.message)
+    }
+    guard let facts else {
       return Verdict(.missing, "there is no such object")
     }
     if let bytes = receipt.integer("object_bytes"), bytes != facts.bytes {

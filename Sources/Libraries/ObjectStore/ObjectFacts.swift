@@ -31,7 +31,8 @@ public struct ObjectLook: ~Copyable {
     case .s3(let bucket, let key):
       if connection == nil { connection = try S3Connection(try S3Store(options)) }
       guard let object = try connection?.head(bucket, key) else {
-        if buckets.insert(bucket).inserted { try connection?.requireBucket(bucket) }
+        if !buckets.contains(bucket) { try connection?.requireBucket(bucket) }
+        buckets.insert(bucket)
         return nil
       }
       return ObjectFacts(

@@ -35,6 +35,12 @@ public struct Receipt: Sendable {
     self.outcome = outcome
   }
 
+  /// Has it tell of `object`, which was there with the same bytes, in parts of its own.
+  mutating func tell(of object: S3Object) {
+    (etag, parts, partBytes) = (object.etag, object.parts, object.partBytes)
+    outcome = .identical
+  }
+
   /// The receipt as a record: the members of `record`, then its own.
   public func record(addedTo record: Record?) -> Record {
     var record = record ?? Record(type: "object")

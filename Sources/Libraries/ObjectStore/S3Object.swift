@@ -58,15 +58,22 @@ struct S3Object: Sendable {
   }
 }
 
+/// There is no bucket of that name.
+struct MissingBucket: Diagnosable {
+  let name: String
+  var message: String { "there is no bucket \"\(name)\"" }
+  var exitCode: ExitCode { .configuration }
+  var hint: String? { S3Error.hintOfMissingBucket }
+}
+
 extension S3Connection {
-  /// Throws a `Failure` (78) where there is no such bucket.
+  /// Throws a `MissingBucket` where there is no such bucket.
   ///
   /// The answer to a HEAD has no body that would tell a missing bucket from a missing object.
   func requireBucket(_ bucket: String) throws {
     let request = S3Request(method: "HEAD", bucket: bucket, action: "look at \"s3://\(bucket)/\"")
     do { _ = try send(request) } catch let error as S3Error where error.isMissing {
-      throw Failure(
-        .configuration, "there is no bucket \"\(bucket)\"", hint: S3Error.hintOfMissingBucket)
+      throw MissingBucket(name: bucket)
     } catch let error as S3Error where error.status > 0 {
       // Who may read objects may not always look at their bucket.
     }

@@ -16,6 +16,8 @@ extension S3Put {
     let upload = try begin(known)
     do {
       let arrived = try send(first, &input, queue, upload)
+      // What is there may have to be read back, which needs their memory.
+      queue.removeFreeBuffers()
       let receipt = try receipt(of: &input, arrived.count, known)
       return try complete(upload, arrived, receipt)
     } catch {
@@ -50,9 +52,10 @@ extension S3Put {
     }
     var receipt = try receipt(of: &input, count, known)
     receipt.outcome = .dryRun
+    queue.removeFreeBuffers()
     if options.ifNoneMatch, let object {
       guard try isIdentical(object, receipt) else { return describe(object, .exists) }
-      (receipt.etag, receipt.outcome) = (object.etag, .identical)
+      receipt.tell(of: object)
     }
     return receipt
   }
@@ -136,7 +139,7 @@ extension S3Put {
     if options.ifNoneMatch, options.skipIdentical, let object = try connection.head(bucket, key) {
       upload.abort(in: connection.store)
       guard try isIdentical(object, receipt, parts) else { return describe(object, .exists) }
-      (receipt.etag, receipt.outcome) = (object.etag, .identical)
+      receipt.tell(of: object)
       return receipt
     }
     do {
@@ -165,16 +168,19 @@ extension S3Put {
     if let etag = S3Object.etag(ofParts: parts.map(\.etag)), etag == object.etag { return true }
     let isOfSameParts = !parts.isEmpty && object.partBytes == receipt.partBytes
     if isOfSameParts, !object.isEncryptedByKey { return false }
-    return try hasContent(receipt, object)
+    return try hasContent(receipt.sha256, object)
   }
 
-  private func hasContent(_ receipt: Receipt, _ object: S3Object) throws -> Bool {
+  /// Reads the object back; one that may not be read, or not yet, is not known to have these bytes.
+  private func hasContent(_ sha256: String?, _ object: S3Object) throws -> Bool {
     var expected = Expectation()
-    (expected.etag, expected.sha256) = (object.etag, receipt.sha256)
+    (expected.etag, expected.sha256) = (object.etag, sha256)
     let get = ObjectGet(location, expected: expected, concurrency: 2, shared: connection.store)
     do { return try get.runIfThere { _ in } != nil } catch let error as Failure
       where error.exitCode == .badInput
     {
+      return false
+    } catch let error as S3Error where error.status == 403 {
       return false
     }
   }
@@ -185,7 +191,9 @@ extension S3Put {
     if let sha256 = object.sha256 { return sha256 == known.sha256 }
     let plan = PartPlan(partBytes: object.partBytes ?? staging.partBytes)
     let etags = try md5s(of: spool, plan.sizes(ofObject: known.objectBytes))
-    return object.etag == (etags.count > 1 ? S3Object.etag(ofParts: etags) : etags[0])
+    if object.etag == (etags.count > 1 ? S3Object.etag(ofParts: etags) : etags[0]) { return true }
+    let saysHow = object.partBytes != nil && !object.isEncryptedByKey
+    return try !saysHow && hasContent(known.sha256, object)
   }
 
   private func md5s(of spool: Descriptor, _ sizes: [Int]) throws -> [String] {

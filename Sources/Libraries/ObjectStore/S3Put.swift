@@ -106,8 +106,7 @@ struct S3Put: ~Copyable {
       let object = try connection.head(bucket, key)
       if options.skipIdentical, let object, try isIdentical(object, receipt) {
         if !options.isDryRun { try removeLeftovers() }
-        receipt.etag = object.etag
-        receipt.outcome = .identical
+        receipt.tell(of: object)
         return receipt
       }
       if options.isDryRun {

@@ -62,6 +62,14 @@ final class UploadQueue: Sendable {
     return try result.get()
   }
 
+  /// Lets go of the buffers that nobody uses.
+  func removeFreeBuffers() {
+    state.update { state in
+      state.buffers -= state.free.count
+      state.free = []
+    }
+  }
+
   func give(back buffer: PartBuffer) { state.update { $0.free.append(buffer) } }
 
   func add(_ part: Part) { state.update { $0.ready.append(part) } }

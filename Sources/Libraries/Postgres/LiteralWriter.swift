@@ -88,9 +88,15 @@ struct LiteralWriter: ~Copyable {
     }
   }
 
+  /// The server's own limit. Without one, hostile nesting would exhaust the stack.
+  private static var maxDimensions: Int { 6 }
+
   private mutating func appendArray(
-    _ value: Span<UInt8>, _ element: ValueShape, _ delimiter: UInt8
+    _ value: Span<UInt8>, _ element: ValueShape, _ delimiter: UInt8, dimension: Int = 1
   ) throws(ValueError) {
+    guard dimension <= Self.maxDimensions else {
+      throw ValueError("more than \(Self.maxDimensions) dimensions")
+    }
     out.append(UInt8(ascii: "{"))
     var isFirst = true
     var reader = ValueReader(inside: value)
@@ -101,7 +107,7 @@ struct LiteralWriter: ~Copyable {
       if kind == .null {
         out.append("NULL" as StaticString)
       } else if kind == .array, element.isFlat {
-        try appendArray(part, element, delimiter)
+        try appendArray(part, element, delimiter, dimension: dimension + 1)
       } else {
         try appendQuoted(part, kind, element)
       }

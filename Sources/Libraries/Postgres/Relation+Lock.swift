@@ -5,7 +5,8 @@ extension Relation {
   ///
   /// To a snapshot that is older than a TRUNCATE or a rewrite a table looks empty, because its rows
   /// went with its old file: the file that the snapshot's catalog names must be the present one.
-  /// Partitions are read as they are attached now: they must be those that the snapshot's catalog has.
+  /// Partitions are read as they are attached now, without one whose detach is pending: they must be those that the
+  /// snapshot's catalog has.
   /// Throws a `Failure` (75): with a snapshot of its own the next attempt succeeds.
   public func holdStill(on connection: borrowing Connection) throws {
     guard "rpm".contains(kind) else { return }
@@ -16,7 +17,9 @@ extension Relation {
       WITH RECURSIVE tree AS (
         SELECT $1::pg_catalog.regclass::oid AS oid
         UNION ALL
-        SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid),
+        SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+        -- Servers before 14 have no such column.
+        WHERE pg_catalog.to_jsonb(i) ->> 'inhdetachpending' IS DISTINCT FROM 'true'),
       attached AS (
         SELECT relid::oid AS oid FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass))
       SELECT EXISTS (

@@ -15,7 +15,9 @@ enum PgAttach: Tool {
   static let name = "pg-attach"
   static let summary = "attaches tables to what they were partitions of"
   static var defaults: Options { Options() }
-  static var exitCodes: [ExitCode] { [.badInput, .unavailable, .temporary, .notPermitted] }
+  static var exitCodes: [ExitCode] {
+    [.badInput, .unavailable, .temporary, .notPermitted, .configuration]
+  }
   static var flags: [Flag<Options>] {
     Flag.connection + [
       .option("lock-timeout", "DURATION", "give up when a lock takes longer; default 10s") {

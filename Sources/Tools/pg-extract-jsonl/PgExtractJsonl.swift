@@ -28,7 +28,9 @@ enum PgExtractJsonl: Tool {
   static let name = "pg-extract-jsonl"
   static let summary = "writes the rows of a table or partition as JSON lines"
   static var defaults: Options { Options() }
-  static var exitCodes: [ExitCode] { [.badInput, .unavailable, .temporary, .notPermitted] }
+  static var exitCodes: [ExitCode] {
+    [.badInput, .unavailable, .temporary, .notPermitted, .configuration]
+  }
   static var flags: [Flag<Options>] {
     Flag.connection + [
       .option("record", "JSON|@FILE", "partition record that says what to read") { $0.record = $1 },
@@ -64,11 +66,12 @@ enum PgExtractJsonl: Tool {
     let connection = try open(options, at: options.snapshot)
     let plan = try source.plan(options, on: connection)
     try plan.relation.holdStill(on: connection)
-    try settle(options, connection)
+    let isShared = options.jobs > 1 && plan.isDivisible
+    try settle(options, connection, byPages: isShared)
     let output = ExtractOutput(log)
     let extraction = Extraction(plan, quoteNumbers: options.quoteNumbers)
     let rows: Int
-    if options.jobs > 1, plan.isDivisible {
+    if isShared {
       let shared = try options.snapshot ?? connection.exportSnapshot()
       let pages = try plan.relation.pages(on: connection)
       rows = try ParallelExtraction(extraction, pages: pages, jobs: options.jobs)
@@ -84,13 +87,15 @@ enum PgExtractJsonl: Tool {
     _ options: Options, at snapshot: Snapshot
   ) throws -> Connection {
     let connection = try open(options, at: snapshot)
-    try settle(options, connection)
+    try settle(options, connection, byPages: true)
     return connection
   }
 
   /// How rows are to come; behind the lookup of a name, which may need the search path.
-  private static func settle(_ options: Options, _ connection: borrowing Connection) throws {
-    try connection.keepTableOrder(byPages: options.jobs > 1)
+  private static func settle(
+    _ options: Options, _ connection: borrowing Connection, byPages: Bool
+  ) throws {
+    try connection.keepTableOrder(byPages: byPages)
     if !options.hasOwnSQL { try connection.qualifyNames() }
   }
 

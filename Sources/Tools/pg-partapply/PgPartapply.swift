@@ -16,7 +16,7 @@ enum PgPartapply: Tool {
   static let summary = "carries out the actions of pg-partplan"
   static var defaults: Options { Options() }
   static var exitCodes: [ExitCode] {
-    [.negative, .badInput, .unavailable, .temporary, .notPermitted]
+    [.negative, .badInput, .unavailable, .temporary, .notPermitted, .configuration]
   }
   static var flags: [Flag<Options>] {
     Flag.connection + [

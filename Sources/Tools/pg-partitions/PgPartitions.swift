@@ -21,7 +21,9 @@ enum PgPartitions: Tool {
   static let name = "pg-partitions"
   static let summary = "lists the partitions of tables as records"
   static var defaults: Options { Options() }
-  static var exitCodes: [ExitCode] { [.badInput, .unavailable, .temporary, .notPermitted] }
+  static var exitCodes: [ExitCode] {
+    [.badInput, .unavailable, .temporary, .notPermitted, .configuration]
+  }
   static var flags: [Flag<Options>] {
     Flag.connection + [
       .option("table", "[SCHEMA.]NAME", "table to list, written as in SQL; may be repeated") {

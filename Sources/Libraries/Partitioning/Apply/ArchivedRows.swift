@@ -31,6 +31,7 @@ enum ArchivedRows {
     let relation = try Relation(
       schema: table.schema, name: table.name, on: session.connection)
     try session.connection.keepTableOrder()
+    try session.connection.execute("SET LOCAL search_path = ''")
     let extraction = Extraction(try ExtractPlan(relation), quoteNumbers: false)
     var digest = SHA256()
     let rows = try extraction.run(on: session.connection) { batch, _ in digest.update(batch.span) }
