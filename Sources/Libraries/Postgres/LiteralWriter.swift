@@ -88,7 +88,7 @@ struct LiteralWriter: ~Copyable {
     }
   }
 
-  /// The server's own limit. Without one, hostile nesting would exhaust the stack.
+  /// The server's own limit; without one, hostile nesting would exhaust the stack.
   private static var maxDimensions: Int { 6 }
 
   private mutating func appendArray(
