@@ -309,6 +309,7 @@ sessions_are() {
     create table halfway_2 partition of halfway for values in (2); insert into halfway values (1), (2)"
   psql -qc 'begin; table halfway; select pg_sleep(60)' >/dev/null 2>&1 3>&- &
   reader=$!
+  # shellcheck disable=SC2016  # eval expands it
   eventually 10 eval '[[ $(sql "select count(*) from pg_stat_activity where datname = current_database() and wait_event = '"'PgSleep'"'") == 1 ]]'
   run psql -qc "set statement_timeout = 500" -c "alter table halfway detach partition halfway_1 concurrently"
   sql "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'" >/dev/null
@@ -322,6 +323,7 @@ sessions_are() {
     create view looking as select a.id, b.note from looked a, lateral (select note from looked b where b.id = a.id offset 0) b"
   sql "vacuum analyze looked"
   pg-extract-jsonl --relation looking -j 2 | wc -l | grep -qx 3000
+  # shellcheck disable=SC2016  # eval expands it
   eventually 10 eval '[[ $(sql "select idx_scan from pg_stat_user_tables where relname = '"'looked'"'") -ge 3000 ]]'
 }
 
