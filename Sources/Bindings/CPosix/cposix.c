@@ -93,9 +93,8 @@ int cposix_rename_new(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return -errno;
     /* NFS knows no such flag. The old name may stay behind as well. */
-    if (link(from, to) < 0) return -errno;
-    (void)unlink(from);
-    return 0;
+    if (link(from, to) == 0) return (void)unlink(from), 0;
+    return -errno;
 }
 
 int cposix_poll(int fd, short events, int timeout_ms) {
