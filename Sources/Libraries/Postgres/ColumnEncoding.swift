@@ -16,6 +16,8 @@ enum ColumnEncoding: Sendable, Equatable {
   case string
   /// No encoder here: the server sends `to_json(column)`, which is embedded.
   case server
+  /// Likewise, and the numbers in it become strings.
+  case serverQuoted
 
   /// `kind` is `pg_type.typtype` of the type below all domains, `isArray` whether it is one, `hasCast` whether a
   /// function casts it to json.
@@ -39,6 +41,15 @@ enum ColumnEncoding: Sendable, Equatable {
     case 1114: self = .timestamp
     case 1184: self = .timestampWithZone
     default: self = .string
+    }
+  }
+
+  /// The same where every number is to be a string.
+  var withQuotedNumbers: ColumnEncoding {
+    switch self {
+    case .integer, .number: .string
+    case .server: .serverQuoted
+    default: self
     }
   }
 

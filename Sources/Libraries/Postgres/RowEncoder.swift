@@ -10,8 +10,6 @@ public struct RowEncoder: Sendable {
   /// What is written around the values of one column.
   private struct Field: Sendable {
     let encoding: ColumnEncoding
-    /// Whether numbers within it, an array or composite, become strings.
-    let quotesNumbers: Bool
     /// `,"name":`, without the comma for the first.
     let name: [UInt8]
   }
@@ -35,10 +33,8 @@ public struct RowEncoder: Sendable {
       if index > 0 { name.append(UInt8(ascii: ",")) }
       JSONText.appendString(column.name, to: &name)
       name.append(UInt8(ascii: ":"))
-      let isNumber = column.encoding == .integer || column.encoding == .number
       return Field(
-        encoding: quoteNumbers && isNumber ? .string : column.encoding,
-        quotesNumbers: quoteNumbers && column.encoding == .server,
+        encoding: quoteNumbers ? column.encoding.withQuotedNumbers : column.encoding,
         name: [UInt8](copying: name.span))
     }
   }
@@ -110,10 +106,11 @@ public struct RowEncoder: Sendable {
       buffer.append(isTrue ? "true" : "false" as StaticString)
     case .timestamp: unsafe appendTimestamp(&cursor, &buffer, zone: false)
     case .timestampWithZone: unsafe appendTimestamp(&cursor, &buffer, zone: true)
-    case .json, .server:
+    case .json, .server: unsafe appendJSON(&cursor, &buffer)
+    case .serverQuoted:
       let start = buffer.count
       unsafe appendJSON(&cursor, &buffer)
-      if field.quotesNumbers { JSONText.quoteNumbers(in: &buffer, from: start) }
+      JSONText.quoteNumbers(in: &buffer, from: start)
     }
   }
 

@@ -33,7 +33,7 @@ public struct ValueEncoder: Sendable {
     case .timestamp: appendTimestamp(text, to: &buffer, zone: false)
     case .timestampWithZone: appendTimestamp(text, to: &buffer, zone: true)
     case .json: appendJSON(text, to: &buffer)
-    case .string, .server: appendString(text, to: &buffer)
+    case .string, .server, .serverQuoted: appendString(text, to: &buffer)
     }
   }
 
