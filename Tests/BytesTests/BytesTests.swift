@@ -81,6 +81,11 @@ import Testing
       #expect(text.span.endOfPlain(from: 0) == end && copied == end)
       let isSame = copy.span.equals(text.span.extracting(..<end))
       #expect(isSame)
+      let copiedWithQuotes = unsafe text.withUnsafeBufferPointer { bytes in
+        guard let start = bytes.baseAddress else { return -1 }
+        return unsafe copy.appendPlain(from: start, end: start + 20, withQuotes: true) - start
+      }
+      #expect(copiedWithQuotes == (byte == UInt8(ascii: "\"") ? 20 : end))
       #expect(text.span.endOfPlain(from: min(place + 1, 20)) == 20)
     }
   }

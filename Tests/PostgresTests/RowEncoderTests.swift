@@ -35,6 +35,14 @@ import Testing
         + #""c6":"say \"hi\"\\\u000b\t\u0001","c7":[1]}"# + "\n")
   }
 
+  @Test func writesYearsOfMoreThanFourDigits() throws {
+    let row = "1\t1\tf\t10000-01-01 00:00:00\t294276-12-31 23:59:59.9+00\t1\t\t1\n"
+    #expect(
+      try Self.encode(row.utf8)
+        == #"{"c0":1,"c1":1,"c2":false,"c3":"10000-01-01T00:00:00","#
+        + #""c4":"294276-12-31T23:59:59.9+00:00","c5":1,"c6":"","c7":1}"# + "\n")
+  }
+
   @Test func writesNulls() throws {
     let row = Array(repeating: #"\N"#, count: 8).joined(separator: "\t") + "\n"
     let nulls = (0..<8).map { "\"c\($0)\":null" }.joined(separator: ",")

@@ -3,10 +3,10 @@ public enum PlainText {
   /// A bit in each byte of eight that is not plain; only the lowest one set is to be relied upon.
   @inlinable
   @inline(__always)
-  public static func special(in word: UInt64) -> UInt64 {
+  public static func special(in word: UInt64, withQuotes: Bool = false) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101
     let highs: UInt64 = 0x8080_8080_8080_8080
-    let quote = word ^ (ones &* 0x22)
+    let quote = withQuotes ? .max : word ^ (ones &* 0x22)
     let slash = word ^ (ones &* 0x5C)
     // A borrow disturbs only the bits above that of the byte that it came from.
     let control = (word &- ones &* 0x20) & ~word
@@ -15,8 +15,8 @@ public enum PlainText {
 
   @inlinable
   @inline(__always)
-  public static func isSpecial(_ byte: UInt8) -> Bool {
-    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  public static func isSpecial(_ byte: UInt8, withQuotes: Bool = false) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") && !withQuotes || byte == UInt8(ascii: "\\")
   }
 }
 
@@ -52,12 +52,13 @@ extension ByteBuffer {
   ///
   /// COPY text and JSON strings both end a plain run there. This is the inner loop of reading and
   /// of loading rows: it looks at eight bytes at a time and never reads at or behind `end`, which
-  /// it returns when nothing special comes.
+  /// it returns when nothing special comes. `withQuotes` takes quotes for plain, as JSON that is
+  /// embedded has one with each name.
   @inlinable
   @inline(__always)
   @unsafe
   public mutating func appendPlain(
-    from start: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>
+    from start: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>, withQuotes: Bool = false
   ) -> UnsafePointer<UInt8> {
     var next = unsafe start
     while unsafe next < end {
@@ -68,7 +69,8 @@ extension ByteBuffer {
       while done + 8 <= length {
         let word = unsafe UnsafeRawPointer(next + done).loadUnaligned(as: UInt64.self)
         unsafe UnsafeMutableRawPointer(target + done).storeBytes(of: word, as: UInt64.self)
-        let special = PlainText.special(in: UInt64(littleEndian: word))
+        let special = PlainText.special(
+          in: UInt64(littleEndian: word), withQuotes: withQuotes)
         if special != 0 {
           done += special.trailingZeroBitCount >> 3
           unsafe advance(by: done)
@@ -78,7 +80,7 @@ extension ByteBuffer {
       }
       while done < length {
         let byte = unsafe next[done]
-        if PlainText.isSpecial(byte) {
+        if PlainText.isSpecial(byte, withQuotes: withQuotes) {
           unsafe advance(by: done)
           return unsafe next + done
         }

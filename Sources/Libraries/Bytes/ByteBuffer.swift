@@ -125,6 +125,8 @@ public struct ByteBuffer: ~Copyable {
     _count += length
   }
 
+  /// Literals take the overload above, which allocates nothing.
+  @_disfavoredOverload
   public mutating func append(_ text: String) {
     var text = text
     text.withUTF8 { bytes in

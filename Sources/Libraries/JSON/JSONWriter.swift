@@ -67,7 +67,7 @@ public struct JSONWriter: ~Copyable {
 
   public mutating func field(_ name: StaticString, _ value: Bool) {
     key(name)
-    buffer.append(value ? "true" : "false" as StaticString)
+    buffer.append(value ? "true" : "false")
   }
 
   /// Writes a member whose value is JSON text already.

@@ -108,7 +108,7 @@ public struct Record: Sendable {
 
   public mutating func set(_ name: String, _ value: Bool) {
     add(name) { (buffer: inout ByteBuffer) in
-      buffer.append(value ? "true" : "false" as StaticString)
+      buffer.append(value ? "true" : "false")
     }
   }
 

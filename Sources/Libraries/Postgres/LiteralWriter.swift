@@ -105,7 +105,7 @@ struct LiteralWriter: ~Copyable {
       isFirst = false
       let part = value.extracting(range)
       if kind == .null {
-        out.append("NULL" as StaticString)
+        out.append("NULL")
       } else if kind == .array, element.isFlat {
         try appendArray(part, element, delimiter, dimension: dimension + 1)
       } else {
@@ -158,15 +158,15 @@ struct LiteralWriter: ~Copyable {
     var isFirst = true
     var reader = ValueReader(inside: value)
     while let (name, range) = try reader.nextMember(value) {
-      if !isFirst { out.append(", " as StaticString) }
+      if !isFirst { out.append(", ") }
       isFirst = false
       let start = out.count
       out.append(name)
       quote(from: start)
-      out.append("=>" as StaticString)
+      out.append("=>")
       let kind = try ValueReader.kind(value, range)
       if kind == .null {
-        out.append("NULL" as StaticString)
+        out.append("NULL")
       } else {
         try appendQuoted(value.extracting(range), kind, .foreign)
       }

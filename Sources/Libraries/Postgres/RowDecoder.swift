@@ -120,7 +120,7 @@ public struct RowDecoder: ~Copyable {
       }
       guard unsafe skip(tail, &copier), unsafe copier.next == copier.end else { return false }
       for index in 0..<nulls {
-        out.append(index == 0 && isFirst ? #"\N"# : "\t\\N" as StaticString)
+        out.append(index == 0 && isFirst ? #"\N"# : "\t\\N")
       }
       out.append(UInt8(ascii: "\n"))
       return true
@@ -158,7 +158,7 @@ public struct RowDecoder: ~Copyable {
     _ value: Span<UInt8>, _ column: Int, to out: inout ByteBuffer
   ) throws(ValueError) {
     guard try literal.write(value, as: shapes[column]) else {
-      return out.append(#"\N"# as StaticString)
+      return out.append(#"\N"#)
     }
     CopyText.append(literal.span, to: &out)
   }
@@ -224,7 +224,7 @@ public struct RowDecoder: ~Copyable {
       if place > 0 { out.append(UInt8(ascii: "\t")) }
       guard let value = values[column] else {
         guard plan.missing == .null else { throw lacks(column) }
-        out.append(#"\N"# as StaticString)
+        out.append(#"\N"#)
         continue
       }
       try appendValue(line.extracting(value), column, to: &out)

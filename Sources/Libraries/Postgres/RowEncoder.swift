@@ -7,14 +7,16 @@ internal import JSON
 /// allocation and no call per value, and looks at eight bytes at a time. COPY and JSON nearly
 /// agree on escapes; a plain run ends at the next byte that either of them treats specially.
 public struct RowEncoder: Sendable {
-  /// What is written around the values of one column.
+  /// A column; without references, which would be counted for each value.
   private struct Field: Sendable {
     let encoding: ColumnEncoding
-    /// `,"name":`, without the comma for the first.
-    let name: [UInt8]
+    /// Where its part of `names` ends.
+    let nameEnd: Int
   }
 
   private let fields: [Field]
+  /// What is written before each value, `,"name":`, without the comma for the first.
+  private let names: [UInt8]
   /// What each line begins and ends with.
   private let head: [UInt8]
   private let tail: [UInt8]
@@ -28,15 +30,17 @@ public struct RowEncoder: Sendable {
   ) {
     self.head = head + [UInt8(ascii: "{")]
     self.tail = [UInt8(ascii: "}")] + tail + [UInt8(ascii: "\n")]
-    fields = columns.enumerated().map { index, column in
-      var name = ByteBuffer()
-      if index > 0 { name.append(UInt8(ascii: ",")) }
-      JSONText.appendString(column.name, to: &name)
-      name.append(UInt8(ascii: ":"))
-      return Field(
-        encoding: quoteNumbers ? column.encoding.withQuotedNumbers : column.encoding,
-        name: [UInt8](copying: name.span))
+    var names = ByteBuffer()
+    var fields: [Field] = []
+    for column in columns {
+      if !names.isEmpty { names.append(UInt8(ascii: ",")) }
+      JSONText.appendString(column.name, to: &names)
+      names.append(UInt8(ascii: ":"))
+      let encoding = quoteNumbers ? column.encoding.withQuotedNumbers : column.encoding
+      fields.append(Field(encoding: encoding, nameEnd: names.count))
     }
+    self.fields = fields
+    self.names = [UInt8](copying: names.span)
   }
 
   /// Appends the line for one row, `row` being COPY text with its line feed.
@@ -50,8 +54,13 @@ public struct RowEncoder: Sendable {
         throw DecodeError(expected: "a row", offset: 0)
       }
       var cursor = unsafe Cursor(next: start, end: start + bytes.count)
+      let (fields, names) = (fields.span, names.span)
+      var nameStart = 0
       for index in fields.indices {
-        unsafe append(fields[index], &cursor, &buffer)
+        let field = fields[index]
+        buffer.append(names.extracting(nameStart..<field.nameEnd))
+        nameStart = field.nameEnd
+        unsafe append(field.encoding, &cursor, &buffer)
         let separator = index == fields.count - 1 ? UInt8(ascii: "\n") : UInt8(ascii: "\t")
         guard unsafe cursor.skip(separator) else {
           throw unsafe DecodeError(
@@ -90,10 +99,11 @@ public struct RowEncoder: Sendable {
   }
 
   @inline(__always)
-  private func append(_ field: Field, _ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
-    buffer.append(field.name.span)
+  private func append(
+    _ encoding: ColumnEncoding, _ cursor: inout Cursor, _ buffer: inout ByteBuffer
+  ) {
     if unsafe cursor.skipNull() { return buffer.append("null") }
-    switch field.encoding {
+    switch encoding {
     case .integer: unsafe appendText(&cursor, &buffer)
     case .string:
       buffer.append(UInt8(ascii: "\""))
@@ -103,7 +113,7 @@ public struct RowEncoder: Sendable {
     case .boolean:
       let isTrue = unsafe cursor.skip(UInt8(ascii: "t"))
       if !isTrue { _ = unsafe cursor.skip(UInt8(ascii: "f")) }
-      buffer.append(isTrue ? "true" : "false" as StaticString)
+      buffer.append(isTrue ? "true" : "false")
     case .timestamp: unsafe appendTimestamp(&cursor, &buffer, zone: false)
     case .timestampWithZone: unsafe appendTimestamp(&cursor, &buffer, zone: true)
     case .json, .server: unsafe appendJSON(&cursor, &buffer)
@@ -170,7 +180,8 @@ public struct RowEncoder: Sendable {
   /// Embeds JSON text: COPY's escapes are undone, and line breaks become spaces.
   private func appendJSON(_ cursor: inout Cursor, _ buffer: inout ByteBuffer) {
     while true {
-      unsafe cursor.next = unsafe buffer.appendPlain(from: cursor.next, end: cursor.end)
+      unsafe cursor.next = unsafe buffer.appendPlain(
+        from: cursor.next, end: cursor.end, withQuotes: true)
       guard unsafe cursor.next < cursor.end else { return }
       let byte = unsafe cursor.next.pointee
       if byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\n") { return }

@@ -69,7 +69,7 @@ public struct TextRows: ~Copyable {
       let length = Int(span.bigEndian(Int32.self, at: at))
       at += 4
       if length < 0 {
-        out.append(#"\N"# as StaticString)
+        out.append(#"\N"#)
       } else {
         CopyText.appendRuns(span.extracting(at..<at + length), to: &out)
         at += length

@@ -32,13 +32,13 @@ struct ValueCopier {
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
       return unsafe copyNumber(to: &out)
     case UInt8(ascii: "n"):
-      out.append(#"\N"# as StaticString)
+      out.append(#"\N"#)
       return unsafe skip("null")
     case UInt8(ascii: "t"):
-      out.append("true" as StaticString)
+      out.append("true")
       return unsafe skip("true")
     case UInt8(ascii: "f"):
-      out.append("false" as StaticString)
+      out.append("false")
       return unsafe skip("false")
     default: return false
     }
@@ -155,7 +155,7 @@ struct ValueCopier {
   /// Only its extent is found here, because the server checks all of it once more.
   mutating func copyJSON(to out: inout ByteBuffer) -> Bool {
     if unsafe skipNull() {
-      out.append(#"\N"# as StaticString)
+      out.append(#"\N"#)
       return true
     }
     let start = unsafe next
@@ -194,7 +194,7 @@ struct ValueCopier {
         return true
       case UInt8(ascii: "\\"):
         guard unsafe end - next >= 2 else { return false }
-        out.append(#"\\"# as StaticString)
+        out.append(#"\\"#)
         CopyText.append(unsafe next[1], to: &out)
         unsafe next += 2
       default: return false
@@ -229,10 +229,10 @@ enum CopyText {
   @inline(__always)
   static func append(_ byte: UInt8, to out: inout ByteBuffer) {
     switch byte {
-    case UInt8(ascii: "\\"): out.append(#"\\"# as StaticString)
-    case UInt8(ascii: "\n"): out.append(#"\n"# as StaticString)
-    case UInt8(ascii: "\r"): out.append(#"\r"# as StaticString)
-    case UInt8(ascii: "\t"): out.append(#"\t"# as StaticString)
+    case UInt8(ascii: "\\"): out.append(#"\\"#)
+    case UInt8(ascii: "\n"): out.append(#"\n"#)
+    case UInt8(ascii: "\r"): out.append(#"\r"#)
+    case UInt8(ascii: "\t"): out.append(#"\t"#)
     default: out.append(byte)
     }
   }

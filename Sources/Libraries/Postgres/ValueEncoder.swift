@@ -29,7 +29,7 @@ public struct ValueEncoder: Sendable {
     case .number: appendNumber(text, to: &buffer)
     case .boolean:
       let isTrue = text.count == 1 && text[0] == UInt8(ascii: "t")
-      buffer.append(isTrue ? "true" : "false" as StaticString)
+      buffer.append(isTrue ? "true" : "false")
     case .timestamp: appendTimestamp(text, to: &buffer, zone: false)
     case .timestampWithZone: appendTimestamp(text, to: &buffer, zone: true)
     case .json: appendJSON(text, to: &buffer)
@@ -85,8 +85,12 @@ extension ByteBuffer {
   ///
   /// The session's zone is UTC, so the text ends in `+00` or `+00 BC`.
   mutating func makeTimestamp(from start: Int, zone: Bool) {
-    guard let space = span.firstIndex(of: UInt8(ascii: " "), from: start), count - start > 9 else {
-      return
+    // Behind a year of four digits; `infinity` ends before it.
+    var space = start + 10
+    guard space < count else { return }
+    while span[space] != UInt8(ascii: " ") {
+      space += 1
+      guard space < count else { return }
     }
     replace(at: space, with: UInt8(ascii: "T"))
     guard zone else { return }

@@ -39,7 +39,7 @@ struct DebeziumSource {
     out.append(head)
     out.append(decimal: time / 1000)
     out.append(#","snapshot":""#)
-    out.append(transaction?.isSnapshot == true ? "true" : "false" as StaticString)
+    out.append(transaction?.isSnapshot == true ? "true" : "false")
     out.append(UInt8(ascii: "\""))
     out.append(middle)
     Self.appendQuoted(lastCommit, to: &out)

@@ -80,7 +80,7 @@ struct DebeziumValue {
   private static func appendBoolean(_ text: Span<UInt8>, to out: inout ByteBuffer) -> Bool {
     let isTrue = text.equals("t")
     guard isTrue || text.equals("f") else { return false }
-    out.append(isTrue ? "true" : "false" as StaticString)
+    out.append(isTrue ? "true" : "false")
     return true
   }
 
@@ -111,7 +111,7 @@ struct DebeziumValue {
     }
     if isOne {
       guard text.count == 1 else { return false }
-      out.append(bytes[0] == 1 ? "true" : "false" as StaticString)
+      out.append(bytes[0] == 1 ? "true" : "false")
       return true
     }
     while bytes.last == 0 { bytes.removeLast() }

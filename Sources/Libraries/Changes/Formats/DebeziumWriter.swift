@@ -109,7 +109,7 @@ struct DebeziumWriter: FormatWriter {
       out.append(column.head)
       try values.append(line.extracting(range), column.type, to: &out)
     }
-    out.append(mark == UInt8(ascii: "{") ? "{}" : "}" as StaticString)
+    out.append(mark == UInt8(ascii: "{") ? "{}" : "}")
   }
 
   /// A value that was not sent may stand in the old row, where that is whole.

@@ -38,6 +38,6 @@ extension ByteBuffer {
     let end = isBC ? count - 4 : count - 1
     guard end - start > 3, span.extracting(end - 3..<end).equals(":00") else { return }
     truncate(to: end - 3)
-    append(isBC ? " BC\"" : "\"" as StaticString)
+    append(isBC ? " BC\"" : "\"")
   }
 }

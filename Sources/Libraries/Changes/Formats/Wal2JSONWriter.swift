@@ -104,7 +104,7 @@ struct Wal2JSONWriter: FormatWriter {
     case .integer, .oid, .real, .numeric:
       if quoteNumbers { return out.append(value) }
       if text.isNumber { out.append(text) } else { out.append("null") }
-    case .boolean: out.append(text.equals("t") ? "true" : "false" as StaticString)
+    case .boolean: out.append(text.equals("t") ? "true" : "false")
     case .bytea:
       out.append(UInt8(ascii: "\""))
       // The backslash of \x is escaped in JSON.
