@@ -23,24 +23,27 @@ die() {
   exit "$code"
 }
 
-# The options that the help names: `store=` with a value, `dry-run` without.
-known_options() {
+# The options that the help names, by name: `store=` with a value, `dry-run` without.
+declare -A known=()
+
+# Sets `known`. No process is left behind that a shell that has ended could not wait for: some inits reap them late.
+learn_options() {
   local line
   while IFS= read -r line; do
-    if [[ $line =~ ^\ \ --([a-z-]+=?) ]]; then printf '%s\n' "${BASH_REMATCH[1]}"; fi
-  done < <(usage)
+    if [[ $line =~ ^\ \ --([a-z-]+=?) ]]; then known[${BASH_REMATCH[1]%=}]=${BASH_REMATCH[1]}; fi
+  done <<<"$(usage)"
 }
 
-variable_of() {
-  local upper=${1^^}
-  printf 'SLUICE_%s' "${upper//-/_}"
+# Sets `variable` to the name of the one that an option has; without starting a process.
+name_variable() {
+  variable=${1^^}
+  variable=SLUICE_${variable//-/_}
 }
 
 # parse_options WORD…: each option becomes a variable; words that are none end up in `operands`.
 parse_options() {
   local word option value
-  local -A known=()
-  for option in $(known_options); do known[${option%=}]=$option; done
+  learn_options
   operands=()
   while [[ $# -gt 0 ]]; do
     word=$1
@@ -84,7 +87,7 @@ parse_options() {
 # A switch that a variable turns off is as good as one that nobody set.
 settle_switch() {
   local variable
-  variable=$(variable_of "$1")
+  name_variable "$1"
   case ${!variable:-} in
   '' | 1 | true | yes | on) ;;
   0 | false | no | off) unset "$variable" ;;
@@ -97,7 +100,9 @@ declare -A given=()
 
 # A pipeline with an option that may be repeated redefines this.
 set_option() {
-  printf -v "$(variable_of "$1")" '%s' "$2"
+  local variable
+  name_variable "$1"
+  printf -v "$variable" '%s' "$2"
   given[$1]=1
 }
 
@@ -126,7 +131,7 @@ read_config() {
 need() {
   local option variable
   for option in "$@"; do
-    variable=$(variable_of "$option")
+    name_variable "$option"
     [[ -n ${!variable:-} ]] || die 64 "no --$option was given"
   done
 }

@@ -36,6 +36,25 @@ setup() { enter_work; }
   assert_equal "$(contents trip)" "$before"
 }
 
+@test "no process is left for init, which may reap it late and be waited for" {
+  make_days tidy 3 10
+  run --separate-stderr python3 -c '
+import ctypes, os, subprocess, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+assert status == 0, status
+try:
+    while True:
+        print("left behind:", os.wait())
+except ChildProcessError:
+    pass
+' archive --table tidy --store "$STORE" --manifest "$MANIFEST" --quiet
+  assert_status 0
+  assert_output ""
+  assert_equal "$(jq -r .step "$MANIFEST" | sort | uniq -c | tr -s ' ')" " 3 archived"
+}
+
 @test "the attach of a restored partition looks at none of its rows" {
   make_days quick 2 100
   archived quick
