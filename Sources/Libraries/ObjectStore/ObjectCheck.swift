@@ -77,6 +77,8 @@ public struct ObjectCheck: ~Copyable {
       return try checkContent(location, receipt)
     } catch let error as UsageError {
       return Verdict(.unknown, error.message)
+    } catch let error as MissingBucket {
+      return Verdict(.unknown, error.message)
     } catch let error as SystemError {
       if error.isInterrupt { throw error }
       return Verdict(.unknown, error.message)
@@ -88,11 +90,7 @@ public struct ObjectCheck: ~Copyable {
   }
 
   private mutating func checkHead(_ location: Location, _ receipt: Record) throws -> Verdict {
-    let facts: ObjectFacts?
-    do { facts = try look.facts(of: location) } catch let error as MissingBucket {
-      return Verdict(.unknown, error.message)
-    }
-    guard let facts else {
+    guard let facts = try look.facts(of: location) else {
       return Verdict(.missing, "there is no such object")
     }
     if let bytes = receipt.integer("object_bytes"), bytes != facts.bytes {

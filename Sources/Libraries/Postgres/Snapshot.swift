@@ -42,13 +42,11 @@ extension Connection {
   /// The workers of a parallel plan would race each other. With `byPages` it is also kept from an index, which would
   /// have to be read whole for each range of pages.
   public borrowing func keepTableOrder(byPages: Bool = false) throws {
-    try execute("SET max_parallel_workers_per_gather = 0")
-    guard byPages else { return }
-    try execute(
-      """
-      SET enable_tidscan = on; SET enable_indexscan = off; SET enable_indexonlyscan = off;
+    let onlyPages = """
+      ; SET enable_tidscan = on; SET enable_indexscan = off; SET enable_indexonlyscan = off;
       SET enable_bitmapscan = off
-      """)
+      """
+    try execute("SET max_parallel_workers_per_gather = 0" + (byPages ? onlyPages : ""))
   }
 
   /// Lets other sessions read what this transaction sees, for as long as it is open.
