@@ -31,10 +31,10 @@ note_dropped() {
   local line
   last_steps verified | jq -s -c . >"$run/verified.json" || return 65
   [[ $(<"$run/verified.json") != '[]' ]] || return 0
-  missing_of "$run/verified.json" >"$run/missing" || return 69
+  missing_of "$run/verified.json" | sort -n >"$run/missing" || return 69
   while IFS= read -r line; do
     sed -n "${line}{p;q;}" "$manifest" | append_step "$manifest" dropped '"reconciled":true' || return 74
-  done < <(sort -n "$run/missing")
+  done <"$run/missing"
 }
 
 # The numbers of those whose table is gone while the one that it was a partition of is still there: of another server we

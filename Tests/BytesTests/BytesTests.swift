@@ -81,12 +81,23 @@ import Testing
       #expect(text.span.endOfPlain(from: 0) == end && copied == end)
       let isSame = copy.span.equals(text.span.extracting(..<end))
       #expect(isSame)
-      let copiedWithQuotes = unsafe text.withUnsafeBufferPointer { bytes in
+      #expect(text.span.endOfPlain(from: min(place + 1, 20)) == 20)
+    }
+  }
+
+  @Test(arguments: 0..<20)
+  func passesOverQuotes(place: Int) {
+    for byte in UInt8.min...UInt8.max {
+      var text = [UInt8](repeating: UInt8(ascii: "\""), count: 20)
+      text[place] = byte
+      let end = byte >= 0x20 && byte != UInt8(ascii: "\\") ? 20 : place
+      var copy = ByteBuffer(capacity: 1)
+      let copied = unsafe text.withUnsafeBufferPointer { bytes in
         guard let start = bytes.baseAddress else { return -1 }
         return unsafe copy.appendPlain(from: start, end: start + 20, withQuotes: true) - start
       }
-      #expect(copiedWithQuotes == (byte == UInt8(ascii: "\"") ? 20 : end))
-      #expect(text.span.endOfPlain(from: min(place + 1, 20)) == 20)
+      let isSame = copy.span.equals(text.span.extracting(..<end))
+      #expect(copied == end && isSame)
     }
   }
 }

@@ -107,6 +107,24 @@ assert_no_row_lost() {
   assert_no_row_lost quick
 }
 
+@test "names of tables in rows are compared before a drop as they were archived, whatever the search path" {
+  make_past named 4 10
+  change "alter table named add column what regclass default 'named_twin', add column kind regtype default 'numeric'"
+  archiving_policy named
+  PGOPTIONS='-c search_path=public' run_it --cool 0
+  assert_status 0
+  assert_equal "$(counts)" "3 2 2 2 0"
+}
+
+@test "no process is left for init, which may reap it late and be waited for" {
+  make_past tidy 4 10
+  archiving_policy tidy
+  run --separate-stderr left_behind partition-run --grace 100d --policy policy.yaml --store "$STORE" --manifest "$MANIFEST" --cool 0
+  assert_status 0
+  assert_output ""
+  assert_no_row_lost tidy
+}
+
 @test "the directory of a run keeps what is not the run's" {
   make_past kept 3 5
   archiving_policy kept

@@ -131,6 +131,15 @@ verdicts() { jq -r '"\(.key) \(.verdict)"' <<<"$output"; }
   assert_equal "$(jq -r 'select(.key == "b").detail' <<<"$output")" 'there is no bucket "no-such-bucket"'
 }
 
+@test "a bucket that goes while an object is read back is unknown, and keeps no other from being looked at" {
+  seq 10 >"$WORK/body"
+  { put a "$WORK/body" && put b "$WORK/body"; } >"$WORK/receipts"
+  start_faults "GET $BATS_TEST_NUMBER/a * 404bucket"
+  judge --check content <"$WORK/receipts"
+  assert_status 69
+  assert_equal "$(verdicts)" $'a unknown\nb ok'
+}
+
 @test "keys that differ in how Unicode composes them are two keys" {
   seq 10 >"$WORK/body"
   { put $'caf\u00e9' "$WORK/body"; put $'cafe\u0301' "$WORK/body"; } >"$WORK/manifest"

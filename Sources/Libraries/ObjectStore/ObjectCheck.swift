@@ -79,6 +79,9 @@ public struct ObjectCheck: ~Copyable {
       return Verdict(.unknown, error.message)
     } catch let error as MissingBucket {
       return Verdict(.unknown, error.message)
+    } catch let error as S3Error where error.code == "NoSuchBucket" {
+      // It went while the object was read.
+      return Verdict(.unknown, error.message)
     } catch let error as SystemError {
       if error.isInterrupt { throw error }
       return Verdict(.unknown, error.message)
