@@ -24,7 +24,10 @@ teardown_file() {
   stop_servers
 }
 
-setup() { enter_work; }
+setup() {
+  need_verifybackup
+  enter_work
+}
 
 restore() { run --separate-stderr base-restore --to "$WORK/data" --restore-command "cp $data/pg_wal/%f %p" "$@"; }
 

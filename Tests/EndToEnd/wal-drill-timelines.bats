@@ -46,6 +46,7 @@ teardown_file() {
 }
 
 setup() {
+  need_verifybackup
   enter_work
   changed=()
 }

@@ -31,7 +31,10 @@ teardown_file() {
   stop_servers
 }
 
-setup() { enter_work; }
+setup() {
+  need_verifybackup
+  enter_work
+}
 
 # Everything that the server has written until now comes into the archive.
 ship() {

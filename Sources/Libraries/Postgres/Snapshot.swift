@@ -23,8 +23,10 @@ extension Connection {
     try execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     guard let snapshot else { return }
     do { try execute("SET TRANSACTION SNAPSHOT \(Quoting.literal(snapshot.id))") } catch {
-      // The server knows those only whose transactions are open.
-      guard let error = error as? PostgresError, error.sqlState == "22023" else { throw error }
+      // The server knows those only whose transactions are open. Since 18 they have a code of their own.
+      guard let error = error as? PostgresError, ["22023", "42704"].contains(error.sqlState) else {
+        throw error
+      }
       throw Failure(
         .unavailable, "the snapshot \(snapshot.id) is gone: \(error.message)",
         hint: "The session that exported it has to stay in its transaction.")
