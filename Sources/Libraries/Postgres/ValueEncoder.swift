@@ -87,11 +87,8 @@ extension ByteBuffer {
   mutating func makeTimestamp(from start: Int, zone: Bool) {
     // Behind a year of four digits; `infinity` ends before it.
     var space = start + 10
+    while space < count, span[space] != UInt8(ascii: " ") { space += 1 }
     guard space < count else { return }
-    while span[space] != UInt8(ascii: " ") {
-      space += 1
-      guard space < count else { return }
-    }
     replace(at: space, with: UInt8(ascii: "T"))
     guard zone else { return }
     let isBC = span[count - 1] == UInt8(ascii: "C")
