@@ -30,6 +30,11 @@ import Testing
     (.timestampWithZone, "2000-01-01 01:00:00+01:00", "0000000000000000"), (.text, "é", "c3a9"),
     (.jsonb, "[1]", "015b315d"), (.bytea, #"\xDEad"#, "dead"), (.bytea, #"\x"#, ""),
     (.uuid, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc999c0b4ef8bb6d6bb9bd380a11"),
+    (.uuid, "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc999c0b4ef8bb6d6bb9bd380a11"),
+    (.address, "10.1.2.255", "02200004" + "0a0102ff"),
+    (.address, "10.0.0.0/8", "02080004" + "0a000000"),
+    (.address, "2001:db8::1", "03800010" + "20010db8" + "0000000000000000" + "00000001"),
+    (.address, "::/0", "03000010" + "00000000000000000000000000000000"),
   ])
   func isWhatTheServerReads(form: BinaryForm, text: String, bytes: String) {
     #expect(Self.bytes(form, text) == bytes)
@@ -55,7 +60,22 @@ import Testing
     (.timestamp, ["2026-01-31", "2026-01-31T25:00:00", "2026-01-31T10:00:00Z", "infinity "]),
     (.timestampWithZone, ["2026-01-31T10:00:00", "2026-01-31T10:00:00 Europe/Berlin"]),
     (.bytea, ["abc", #"\x0"#, #"\xgg"#, #"\\"#]),
-    (.uuid, ["a0eebc999c0b4ef8bb6d6bb9bd380a11", "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1}"]),
+    (
+      .uuid,
+      [
+        "a0eebc999c0b4ef8bb6d6bb9bd380a11", "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1}",
+        "g0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1:",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1@", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1\u{10}",
+      ]
+    ),
+    (
+      .address,
+      [
+        "", "/", "10.1", "10.1.2.256", "10.1.2.3/", "10.1.2.3/33", "10.1.2.3/8 ", "10.1.2.3/-1",
+        "::1/129", "1::2::3",
+        "10.1.2.3\0", "::1%lo", "1:2:3:4:5:6:7:8:9",
+      ]
+    ),
   ])
   func leavesTheRestToTheServer(form: BinaryForm, texts: [String]) {
     for text in texts { #expect(Self.bytes(form, text) == nil, "\(form): \(text)") }
@@ -64,7 +84,7 @@ import Testing
   @Test func noTextIsATrap() {
     let forms: [BinaryForm] = [
       .boolean, .int2, .int8, .oid, .float4, .float8, .numeric, .date, .time, .timestamp,
-      .timestampWithZone, .jsonb, .uuid, .bytea,
+      .timestampWithZone, .jsonb, .uuid, .bytea, .address,
     ]
     let alphabet = Array("0123456789-+:.TeE BCxa\\".utf8)
     var generator = SystemRandomNumberGenerator()

@@ -186,9 +186,14 @@ extension Span where Element == UInt8 {
   }
 
   /// True if the bytes are those of `text`.
+  @inlinable
   public func equals(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    return unsafe withUnsafeBufferPointer { mine in
+    count == text.utf8CodeUnitCount && isThere(text)
+  }
+
+  @usableFromInline
+  func isThere(_ text: StaticString) -> Bool {
+    unsafe withUnsafeBufferPointer { mine in
       guard let start = mine.baseAddress else { return true }
       return unsafe memcmp(start, text.utf8Start, count) == 0
     }

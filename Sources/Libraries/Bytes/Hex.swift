@@ -25,8 +25,8 @@ public enum Hex {
     guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = value(digits[index]), let low = value(digits[index + 1]) else { return nil }
-      bytes.append(high << 4 | low)
+      guard let byte = byte(digits[index], digits[index + 1]) else { return nil }
+      bytes.append(byte)
     }
     return bytes
   }
@@ -37,6 +37,7 @@ public enum Hex {
   }
 
   /// The number that one digit of either case stands for; `nil` for anything else.
+  @inlinable
   public static func value(_ digit: UInt8) -> UInt8? {
     switch digit {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
@@ -44,5 +45,19 @@ public enum Hex {
     case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
     default: nil
     }
+  }
+
+  /// The byte that two digits stand for; `nil` when one of them is none.
+  ///
+  /// Without a branch for each, because whether a digit is a letter cannot be foretold.
+  @inlinable
+  @inline(__always)
+  public static func byte(_ high: UInt8, _ low: UInt8) -> UInt8? {
+    func value(_ digit: UInt8) -> UInt8 { (digit & 15) &+ 9 &* (digit >> 6) }
+    func isOther(_ digit: UInt8) -> UInt8 {
+      let (isNumber, isLetter) = (digit &- 0x30 < 10, (digit | 0x20) &- 0x61 < 6)
+      return (isNumber ? 0 : 1) & (isLetter ? 0 : 1)
+    }
+    return isOther(high) | isOther(low) == 0 ? value(high) << 4 | value(low) : nil
   }
 }

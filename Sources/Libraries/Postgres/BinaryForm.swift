@@ -17,7 +17,7 @@ public enum BinaryForm: Sendable {
   case date, time, timestamp, timestampWithZone
   /// The text itself.
   case text
-  case jsonb, uuid, bytea
+  case jsonb, uuid, bytea, address
 
   /// `oid` is that of the column's own type; nil where it has no form here, as a domain has not.
   public init?(typeOID oid: Int) {
@@ -29,6 +29,7 @@ public enum BinaryForm: Sendable {
     case 23: self = .int4
     case 26: self = .oid
     case 25, 114, 1042, 1043: self = .text
+    case 650, 869: self = .address
     case 700: self = .float4
     case 701: self = .float8
     case 1082: self = .date
@@ -61,6 +62,7 @@ public enum BinaryForm: Sendable {
     case .jsonb: appendJSONB(text, to: &out)
     case .uuid: appendUUID(text, to: &out)
     case .bytea: appendBytea(text, to: &out)
+    case .address: appendAddress(text, to: &out)
     }
   }
 
@@ -177,18 +179,15 @@ public enum BinaryForm: Sendable {
 
   /// `8-4-4-4-12` digits.
   private func appendUUID(_ text: Span<UInt8>, to out: inout ByteBuffer) -> Bool {
-    guard text.count == 36 else { return false }
+    let dash = UInt8(ascii: "-")
+    guard text.count == 36, text[8] == dash, text[13] == dash, text[18] == dash, text[23] == dash
+    else { return false }
     out.append(bigEndian: Int32(16))
-    var at = 0
-    for length in [4, 2, 2, 2, 6] {
-      if at > 0 {
-        guard text[at] == UInt8(ascii: "-") else { return false }
-        at += 1
-      }
-      guard appendHex(text.extracting(at..<at + 2 * length), to: &out) else { return false }
-      at += 2 * length
-    }
-    return true
+    return appendHex(text.extracting(0..<8), to: &out)
+      && appendHex(text.extracting(9..<13), to: &out)
+      && appendHex(text.extracting(14..<18), to: &out)
+      && appendHex(text.extracting(19..<23), to: &out)
+      && appendHex(text.extracting(24..<36), to: &out)
   }
 
   /// `\x` and digits.
@@ -200,12 +199,11 @@ public enum BinaryForm: Sendable {
     return appendHex(text.extracting(droppingFirst: 2), to: &out)
   }
 
+  @inline(__always)
   private func appendHex(_ digits: Span<UInt8>, to out: inout ByteBuffer) -> Bool {
     for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = Hex.value(digits[index]), let low = Hex.value(digits[index + 1]) else {
-        return false
-      }
-      out.append(high << 4 | low)
+      guard let byte = Hex.byte(digits[index], digits[index + 1]) else { return false }
+      out.append(byte)
     }
     return true
   }

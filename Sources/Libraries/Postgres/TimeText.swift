@@ -70,7 +70,7 @@ public struct TimeText: ~Escapable {
       }
       reader.at = start
       guard let count = reader.number(), reader.skip(" "),
-        let unit = units.first(where: { reader.skip($0.0) })
+        let unit = units.first(where: { reader.skip(word: $0.0) })
       else { return nil }
       _ = reader.skip("s")
       sum += sign * Int128(count) * unit.1
@@ -81,11 +81,13 @@ public struct TimeText: ~Escapable {
   // MARK: - Parts
 
   private mutating func date() -> Int64? {
-    guard let year = number(digits: 4...7), year > 0, skip("-"), let month = number(digits: 2...2),
-      (1...12).contains(month), skip("-"), let day = number(digits: 2...2), day >= 1
+    guard let year = number(digits: 4...7), year > 0, skip("-"), let month = pair(),
+      (1...12).contains(month), skip("-"), let day = pair(), day >= 1
     else { return nil }
     let counted = isBC ? 1 - year : year
     let first = Timestamp.dayNumber(year: counted, month: month, day: 1)
+    // Every month has so many.
+    if day <= 28 { return first + day - 1 }
     let (nextYear, nextMonth) = month == 12 ? (counted + 1, 1) : (counted, month + 1)
     let next = Timestamp.dayNumber(year: nextYear, month: nextMonth, day: 1)
     return first + day - 1 < next ? first + day - 1 : nil
@@ -93,8 +95,8 @@ public struct TimeText: ~Escapable {
 
   /// Intervals have more hours than a day.
   private mutating func clock() -> Int64? {
-    guard let hours = number(digits: 2...9), skip(":"), let minutes = number(digits: 2...2),
-      minutes < 60, skip(":"), let seconds = number(digits: 2...2), seconds < 60
+    guard let hours = number(digits: 2...9), skip(":"), let minutes = pair(),
+      minutes < 60, skip(":"), let seconds = pair(), seconds < 60
     else { return nil }
     var fraction: Int64 = 0
     if skip(".") {
@@ -109,19 +111,29 @@ public struct TimeText: ~Escapable {
   /// Microseconds east of UTC: `+00`, `-08`, `+05:30`, `+15:59:59`.
   private mutating func zone() -> Int64? {
     let isWest = skip("-")
-    guard isWest || skip("+"), var seconds = number(digits: 2...2), seconds < 16 else {
+    guard isWest || skip("+"), var seconds = pair(), seconds < 16 else {
       return nil
     }
     seconds *= 3600
     if skip(":") {
-      guard let minutes = number(digits: 2...2), minutes < 60 else { return nil }
+      guard let minutes = pair(), minutes < 60 else { return nil }
       seconds += minutes * 60
       if skip(":") {
-        guard let rest = number(digits: 2...2), rest < 60 else { return nil }
+        guard let rest = pair(), rest < 60 else { return nil }
         seconds += rest
       }
     }
     return (isWest ? -seconds : seconds) * 1_000_000
+  }
+
+  /// Two digits.
+  @inline(__always)
+  private mutating func pair() -> Int64? {
+    guard end - at >= 2 else { return nil }
+    let (tens, ones) = (text[at] &- 0x30, text[at + 1] &- 0x30)
+    guard tens < 10, ones < 10 else { return nil }
+    at += 2
+    return Int64(tens * 10 + ones)
   }
 
   /// Up to 18 digits fit.
@@ -136,7 +148,14 @@ public struct TimeText: ~Escapable {
     return at - start >= digits.lowerBound ? value : nil
   }
 
-  private mutating func skip(_ word: StaticString) -> Bool {
+  @inline(__always)
+  private mutating func skip(_ mark: Unicode.Scalar) -> Bool {
+    guard at < end, text[at] == UInt8(ascii: mark) else { return false }
+    at += 1
+    return true
+  }
+
+  private mutating func skip(word: StaticString) -> Bool {
     let length = word.utf8CodeUnitCount
     guard end - at >= length, text.extracting(at..<at + length).equals(word) else { return false }
     at += length
