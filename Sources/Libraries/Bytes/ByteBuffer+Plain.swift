@@ -40,11 +40,15 @@ extension Span where Element == UInt8 {
 extension ByteBuffer {
   /// Copies the text from `start` up to the next quote, backslash or control character, and returns where that is.
   @inlinable
-  public mutating func appendPlain(_ text: Span<UInt8>, from start: Int) -> Int {
+  public mutating func appendPlain(
+    _ text: Span<UInt8>, from start: Int, withQuotes: Bool = false
+  ) -> Int {
     precondition(start >= 0 && start <= text.count)
     return unsafe text.withUnsafeBufferPointer { bytes in
       guard let base = bytes.baseAddress else { return start }
-      return unsafe appendPlain(from: base + start, end: base + bytes.count) - base
+      let end = unsafe appendPlain(
+        from: base + start, end: base + bytes.count, withQuotes: withQuotes)
+      return unsafe end - base
     }
   }
 

@@ -3,17 +3,21 @@ internal import Posix
 
 /// `COPY … FROM STDIN`, with a connection that stays open to stop signals.
 extension Connection {
-  /// Starts the statement; what is sent next are rows.
+  /// Begins a COPY statement; until `collect`, nothing but rows may be sent.
   ///
+  /// `isBinary` must be what the statement says of the format.
   /// The corresponding C functions are `PQsendQuery` and `PQsetnonblocking`.
-  borrowing func startCopyIn(_ sql: String) throws {
+  public borrowing func beginCopy(_ sql: String, isBinary: Bool) throws {
     try execute(sql)
     guard unsafe PQsetnonblocking(handle, 1) == 0 else {
       throw unsafe PostgresError(connection: handle)
     }
+    guard isBinary else { return }
+    let head = CopyBinary.head
+    _ = try sendCopyIn(head.span)
   }
 
-  /// Sends rows in COPY text and returns when all of it is with the kernel; true when the server
+  /// Sends rows in the statement's format and returns when all of it is with the kernel; true when the server
   /// had something to say meanwhile, which during a COPY is mostly that it failed.
   ///
   /// libpq would tell of that only at the end of the rows. It takes in what the server says, out
@@ -38,14 +42,17 @@ extension Connection {
     return hasSpoken
   }
 
-  /// Ends the rows; the number that the server took, or its error.
+  /// Ends the rows of the COPY statement, and waits for what the server says; the number of rows that it took.
   ///
   /// The corresponding C function is `PQputCopyEnd`.
-  borrowing func endCopyIn() throws -> Int {
+  public borrowing func endCopy(isBinary: Bool) throws -> Int {
+    defer { _ = unsafe PQsetnonblocking(handle, 0) }
+    if isBinary {
+      let tail = CopyBinary.tail
+      _ = try sendCopyIn(tail.span)
+    }
     try sendCopyEnd()
-    let result = try finish()
-    _ = unsafe PQsetnonblocking(handle, 0)
-    return result?.affected ?? 0
+    return try collect()
   }
 
   /// Ends the rows, and does not wait for what the server says.

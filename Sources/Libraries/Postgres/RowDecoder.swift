@@ -1,4 +1,4 @@
-public import Bytes
+internal import Bytes
 internal import JSON
 
 /// A line that cannot be a row of the table.
@@ -8,13 +8,13 @@ public struct RowError: Error, Equatable {
   public let problem: String
 }
 
-/// Turns lines of JSON into rows of COPY text: the inverse of `RowEncoder`.
+/// Turns lines of JSON into rows of values, as `TextRows` has them: the inverse of `RowEncoder`.
 ///
 /// The first line settles the order of the columns. Lines with the same members in the same order
 /// and with the same blanks take a path that compares what stands between the values with what
 /// stood there in the first line, and copies the values, without allocation. Any other line is
 /// taken apart member by member, which also finds the words for what is wrong with it.
-public struct RowDecoder: ~Copyable {
+struct RowDecoder: ~Copyable {
   /// How a value is copied.
   private enum Kind: UInt8 { case scalar, json, foreign, nested, ignored }
 
@@ -35,24 +35,21 @@ public struct RowDecoder: ~Copyable {
   private var tail = 0..<0
   /// Of each column, whether rows have it.
   private var isWritten: [Bool]
-  /// The columns of a row, in their order.
+  /// The columns of a row, in their order; settled by `learn`.
   private(set) var order: [Int]
   /// At the end of `order`, the columns that the first line lacks.
   private var nulls = 0
   private var literal = LiteralWriter()
 
-  public init(_ plan: LoadPlan) {
+  init(_ plan: LoadPlan) {
     self.plan = plan
     shapes = plan.columns.map(\.shape)
     order = Array(plan.columns.indices)
     isWritten = plan.columns.map { _ in true }
   }
 
-  /// The COPY statement that takes the rows; call it after `learn`.
-  public var copyStatement: String { plan.copyStatement(order) }
-
   /// Settles the order of columns by the first line.
-  public mutating func learn(_ line: Span<UInt8>) throws(RowError) {
+  mutating func learn(_ line: Span<UInt8>) throws(RowError) {
     let members = try parse(line)
     let given = members.compactMap(\.column)
     let missing = plan.columns.indices.filter { !given.contains($0) }
@@ -91,13 +88,13 @@ public struct RowDecoder: ~Copyable {
   }
 
   /// Appends the row of one line, which comes without its line feed.
-  public mutating func append(
-    _ line: Span<UInt8>, to out: inout ByteBuffer
-  ) throws(RowError) {
-    let start = out.count
-    if appendAlike(line, to: &out) { return }
-    out.truncate(to: start)
-    try appendAnyhow(line, to: &out)
+  mutating func append(_ line: Span<UInt8>, to rows: inout TextRows) throws(RowError) {
+    try rows.appendRow { (out) throws(RowError) in
+      let start = out.count
+      if appendAlike(line, to: &out) { return }
+      out.truncate(to: start)
+      try appendAnyhow(line, to: &out)
+    }
   }
 
   // -- the fast way
@@ -107,22 +104,14 @@ public struct RowDecoder: ~Copyable {
     unsafe line.withUnsafeBufferPointer { bytes in
       guard let start = bytes.baseAddress else { return false }
       var copier = unsafe ValueCopier(next: start, end: start + bytes.count)
-      var isFirst = true
       for index in slots.indices {
         let slot = slots[index]
         guard unsafe skip(slot.glue, &copier) else { return false }
-        if slot.kind != .ignored {
-          if !isFirst { out.append(UInt8(ascii: "\t")) }
-          isFirst = false
-        }
         let offset = unsafe copier.next - start
         guard unsafe copy(slot, line, offset, &copier, to: &out) else { return false }
       }
       guard unsafe skip(tail, &copier), unsafe copier.next == copier.end else { return false }
-      for index in 0..<nulls {
-        out.append(index == 0 && isFirst ? #"\N"# : "\t\\N")
-      }
-      out.append(UInt8(ascii: "\n"))
+      for _ in 0..<nulls { out.append(bigEndian: Int32(-1)) }
       return true
     }
   }
@@ -158,9 +147,10 @@ public struct RowDecoder: ~Copyable {
     _ value: Span<UInt8>, _ column: Int, to out: inout ByteBuffer
   ) throws(ValueError) {
     guard try literal.write(value, as: shapes[column]) else {
-      return out.append(#"\N"#)
+      return out.append(bigEndian: Int32(-1))
     }
-    CopyText.append(literal.span, to: &out)
+    out.append(bigEndian: Int32(truncatingIfNeeded: literal.span.count))
+    out.append(literal.span)
   }
 
   // -- the slow way
@@ -220,16 +210,14 @@ public struct RowDecoder: ~Copyable {
       }
       values[column] = member.value
     }
-    for (place, column) in order.enumerated() {
-      if place > 0 { out.append(UInt8(ascii: "\t")) }
+    for column in order {
       guard let value = values[column] else {
         guard plan.missing == .null else { throw lacks(column) }
-        out.append(#"\N"#)
+        out.append(bigEndian: Int32(-1))
         continue
       }
       try appendValue(line.extracting(value), column, to: &out)
     }
-    out.append(UInt8(ascii: "\n"))
   }
 
   private func lacks(_ column: Int) -> RowError {

@@ -4,12 +4,16 @@ internal import Posix
 /// One load of a table: lines in, rows by COPY, all in the caller's transaction.
 public struct TableLoad: ~Copyable {
   /// Rows are sent when this many bytes of them are together.
-  private static var batchBytes: Int { 256 << 10 }
+  private static var batchBytes: Int { 32 << 10 }
 
-  /// The name of the table, as the server puts it into messages.
-  private let name: String
+  private let plan: LoadPlan
   private var decoder: RowDecoder
-  private var buffer = ByteBuffer(capacity: 320 << 10)
+  /// Rows that were not sent yet.
+  private var pending = TextRows(width: 0)
+  /// The same as the server takes them.
+  private var encoded = ByteBuffer(capacity: 48 << 10)
+  /// The binary forms of a row's values; nil once the rows go as text.
+  private var forms: [BinaryForm]?
   /// Lines taken so far.
   public private(set) var lines = 0
   /// Lines whose rows were sent.
@@ -20,7 +24,7 @@ public struct TableLoad: ~Copyable {
   private var base: Int?
 
   public init(_ plan: LoadPlan) {
-    name = plan.name
+    self.plan = plan
     decoder = RowDecoder(plan)
   }
 
@@ -31,14 +35,14 @@ public struct TableLoad: ~Copyable {
     _ line: Span<UInt8>, on connection: borrowing Connection
   ) throws -> Bool {
     do throws(RowError) {
-      if lines == 0 { try decoder.learn(line) }
-      try decoder.append(line, to: &buffer)
+      if lines == 0 { try learn(line) }
+      try decoder.append(line, to: &pending)
     } catch {
       let place = error.column.map { ", column \"\($0)\"" } ?? ""
       throw Failure(.badInput, "line \(lines + 1)\(place): \(error.problem)")
     }
     lines += 1
-    guard buffer.count >= Self.batchBytes else { return false }
+    guard pending.byteCount >= Self.batchBytes else { return false }
     // A server that speaks has failed. Should it not have, another statement goes on.
     if try send(on: connection) { try end(on: connection) }
     return true
@@ -51,20 +55,35 @@ public struct TableLoad: ~Copyable {
     return rows
   }
 
+  private mutating func learn(_ first: Span<UInt8>) throws(RowError) {
+    try decoder.learn(first)
+    pending = TextRows(width: decoder.order.count)
+    forms = plan.binaryForms(decoder.order)
+  }
+
   /// Sends the rows that are together; true when the server had something to say.
   private mutating func send(on connection: borrowing Connection) throws -> Bool {
-    if base == nil {
-      try connection.startCopyIn(decoder.copyStatement)
-      base = linesSent
+    defer { encoded.removeAll() }
+    if !pending.appendCopy(forms, to: &encoded) {
+      if base != nil { try end(on: connection) }
+      forms = nil
+      pending.appendCopyText(to: &encoded)
     }
-    let hasSpoken = try connection.sendCopyIn(buffer.span)
+    if base == nil { try begin(on: connection) }
+    let hasSpoken = try connection.sendCopyIn(encoded.span)
     linesSent = lines
-    buffer.removeAll()
+    pending.removeAll()
     return hasSpoken
   }
 
+  private mutating func begin(on connection: borrowing Connection) throws {
+    let statement = plan.copyStatement(decoder.order, isBinary: forms != nil)
+    try connection.beginCopy(statement, isBinary: forms != nil)
+    base = linesSent
+  }
+
   private mutating func end(on connection: borrowing Connection) throws {
-    do { rows += try connection.endCopyIn() } catch let error as PostgresError {
+    do { rows += try connection.endCopy(isBinary: forms != nil) } catch let error as PostgresError {
       throw located(error)
     }
     base = nil
@@ -72,7 +91,7 @@ public struct TableLoad: ~Copyable {
 
   /// The server's error with the number of the input's line, where it gave one.
   private func located(_ error: PostgresError) -> any Error {
-    guard let place = CopyPlace(error.context ?? "", relation: name) else { return error }
+    guard let place = CopyPlace(error.context ?? "", relation: plan.name) else { return error }
     let column = place.column.map { ", column \"\($0)\"" } ?? ""
     // A row too large for the server is the row's fault.
     let tooLarge = error.sqlState?.hasPrefix("54") ?? false

@@ -10,15 +10,17 @@ public struct TextRows: ~Copyable {
   public let width: Int
   private var values = ByteBuffer(capacity: 4096)
   private var valueCount = 0
+  /// Rows without a value, which a table without a column has.
+  private var emptyCount = 0
 
   public init(width: Int) { self.width = width }
 
-  public var count: Int { width == 0 ? 0 : valueCount / width }
+  public var count: Int { width == 0 ? emptyCount : valueCount / width }
   public var byteCount: Int { values.count }
 
   public mutating func removeAll() {
     values.removeAll()
-    valueCount = 0
+    (valueCount, emptyCount) = (0, 0)
   }
 
   /// Appends a value that lies as described above, its length before it.
@@ -31,6 +33,17 @@ public struct TextRows: ~Copyable {
   public mutating func append(stored values: Span<UInt8>, count: Int) {
     self.values.append(values)
     valueCount += count
+  }
+
+  /// Appends a row whose values `write` appends, each as described above; nothing where it throws.
+  mutating func appendRow<E>(_ write: (inout ByteBuffer) throws(E) -> Void) throws(E) {
+    let start = values.count
+    do throws(E) { try write(&values) } catch {
+      values.truncate(to: start)
+      throw error
+    }
+    valueCount += width
+    if width == 0 { emptyCount += 1 }
   }
 
   /// Appends a value; nil is NULL.
@@ -61,8 +74,18 @@ public struct TextRows: ~Copyable {
 
   // -- the forms in which they are sent
 
+  /// Appends the rows as COPY takes them: in the binary format if there are `forms`, one for each value of a row.
+  ///
+  /// False, and nothing of it, where a value has no such form here.
+  func appendCopy(_ forms: [BinaryForm]?, to out: inout ByteBuffer) -> Bool {
+    if let forms { return appendCopyBinary(forms, to: &out) }
+    appendCopyText(to: &out)
+    return true
+  }
+
   /// Appends the rows in the text format of COPY.
   func appendCopyText(to out: inout ByteBuffer) {
+    for _ in 0..<emptyCount { out.append(UInt8(ascii: "\n")) }
     let span = values.span
     var (at, column) = (0, 0)
     while at < span.count {
@@ -139,29 +162,32 @@ public struct TextRows: ~Copyable {
   }
 }
 
-extension CopyText {
+/// The text format of COPY.
+enum CopyText {
+  /// Appends one byte of a value, escaped where COPY would take it for something else.
+  @inline(__always)
+  private static func append(_ byte: UInt8, to out: inout ByteBuffer) {
+    switch byte {
+    case UInt8(ascii: "\\"): out.append(#"\\"#)
+    case UInt8(ascii: "\n"): out.append(#"\n"#)
+    case UInt8(ascii: "\r"): out.append(#"\r"#)
+    case UInt8(ascii: "\t"): out.append(#"\t"#)
+    default: out.append(byte)
+    }
+  }
+
   /// Appends a value, what needs no escape in one piece.
   static func appendRuns(_ value: Span<UInt8>, to out: inout ByteBuffer) {
-    var at = out.appendPlain(value, from: 0)
+    var at = out.appendPlain(value, from: 0, withQuotes: true)
     while at < value.count {
       append(value[at], to: &out)
-      at = out.appendPlain(value, from: at + 1)
+      at = out.appendPlain(value, from: at + 1, withQuotes: true)
     }
   }
 }
 
 /// Statements that are sent, and whose outcome is asked for later.
 extension Connection {
-  /// Begins a COPY statement; until `collect`, nothing but rows may be sent.
-  ///
-  /// `isBinary` must be what the statement says of the format.
-  public borrowing func beginCopy(_ sql: String, isBinary: Bool) throws {
-    try startCopyIn(sql)
-    guard isBinary else { return }
-    let head = CopyBinary.head
-    _ = try sendCopyIn(head.span)
-  }
-
   /// Sends rows of the COPY statement: in the binary format if there are `forms`, one for each value of a row.
   ///
   /// False, and nothing is sent, if a value has no such form here.
@@ -169,11 +195,7 @@ extension Connection {
   public borrowing func sendCopy(_ rows: borrowing TextRows, as forms: [BinaryForm]?) throws -> Bool
   {
     var bytes = ByteBuffer(capacity: rows.byteCount + rows.byteCount / 8)
-    if let forms {
-      guard rows.appendCopyBinary(forms, to: &bytes) else { return false }
-    } else {
-      rows.appendCopyText(to: &bytes)
-    }
+    guard rows.appendCopy(forms, to: &bytes) else { return false }
     _ = try sendCopyIn(bytes.span)
     return true
   }
@@ -208,17 +230,4 @@ extension Connection {
 
   /// Waits for what was sent; the number of rows that it changed.
   public borrowing func collect() throws -> Int { try finish()?.affected ?? 0 }
-
-  /// Ends the rows of the COPY statement, and waits for what the server says; the number of rows that it took.
-  ///
-  /// The corresponding C function is `PQputCopyEnd`.
-  public borrowing func endCopy(isBinary: Bool) throws -> Int {
-    defer { _ = unsafe PQsetnonblocking(handle, 0) }
-    if isBinary {
-      let tail = CopyBinary.tail
-      _ = try sendCopyIn(tail.span)
-    }
-    try sendCopyEnd()
-    return try collect()
-  }
 }

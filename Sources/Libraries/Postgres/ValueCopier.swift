@@ -1,8 +1,8 @@
 internal import Bytes
 
-/// Copies JSON values into COPY text, in place and without allocation.
+/// Copies JSON values as the text of their types, in place and without allocation.
 ///
-/// Each method returns false where the value is not of its kind or is malformed; the cursor then
+/// What is appended lies as `TextRows` has it: a length and the bytes, or -1 for null. Each method returns false where the value is not of its kind or is malformed; the cursor then
 /// stands anywhere, and the caller reads the line again in the slow way, which knows the reason.
 @unsafe
 struct ValueCopier {
@@ -27,13 +27,24 @@ struct ValueCopier {
   @inline(__always)
   mutating func copyScalar(to out: inout ByteBuffer) -> Bool {
     guard unsafe next < end else { return false }
+    if unsafe next.pointee == UInt8(ascii: "n") {
+      out.append(bigEndian: Int32(-1))
+      return unsafe skip("null")
+    }
+    let start = out.count
+    out.append(bigEndian: Int32(0))
+    guard unsafe copyText(to: &out) else { return false }
+    TextRows.setLength(at: start, in: &out)
+    return true
+  }
+
+  /// A string without its quotes, a number or a boolean.
+  @inline(__always)
+  private mutating func copyText(to out: inout ByteBuffer) -> Bool {
     switch unsafe next.pointee {
     case UInt8(ascii: "\""): return unsafe copyString(to: &out)
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
       return unsafe copyNumber(to: &out)
-    case UInt8(ascii: "n"):
-      out.append(#"\N"#)
-      return unsafe skip("null")
     case UInt8(ascii: "t"):
       out.append("true")
       return unsafe skip("true")
@@ -76,12 +87,12 @@ struct ValueCopier {
     guard unsafe end - next >= 2 else { return false }
     let byte = unsafe next[1]
     switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "/"): out.append(byte)
-    case UInt8(ascii: "\\"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
-      UInt8(ascii: "r"), UInt8(ascii: "t"):
-      // COPY has the same escape.
-      out.append(UInt8(ascii: "\\"))
-      out.append(byte)
+    case UInt8(ascii: "\""), UInt8(ascii: "/"), UInt8(ascii: "\\"): out.append(byte)
+    case UInt8(ascii: "b"): out.append(0x08 as UInt8)
+    case UInt8(ascii: "f"): out.append(0x0C as UInt8)
+    case UInt8(ascii: "n"): out.append(UInt8(ascii: "\n"))
+    case UInt8(ascii: "r"): out.append(UInt8(ascii: "\r"))
+    case UInt8(ascii: "t"): out.append(UInt8(ascii: "\t"))
     case UInt8(ascii: "u"): return unsafe copyScalarEscape(to: &out)
     default: return false
     }
@@ -98,7 +109,7 @@ struct ValueCopier {
     }
     // PostgreSQL has no text with a zero byte.
     guard code != 0, let scalar = Unicode.Scalar(code) else { return false }
-    for byte in UTF8.encode(scalar) ?? .init() { CopyText.append(byte, to: &out) }
+    for byte in UTF8.encode(scalar) ?? .init() { out.append(byte) }
     return true
   }
 
@@ -155,49 +166,54 @@ struct ValueCopier {
   /// Only its extent is found here, because the server checks all of it once more.
   mutating func copyJSON(to out: inout ByteBuffer) -> Bool {
     if unsafe skipNull() {
-      out.append(#"\N"#)
+      out.append(bigEndian: Int32(-1))
       return true
     }
     let start = unsafe next
+    guard unsafe skipJSON(), unsafe next > start else { return false }
+    let length = unsafe next - start
+    out.append(bigEndian: Int32(truncatingIfNeeded: length))
+    unsafe out.reserve(length).update(from: start, count: length)
+    unsafe out.advance(by: length)
+    return true
+  }
+
+  /// Steps over what stands before the comma or brace that ends the member, or before the end.
+  private mutating func skipJSON() -> Bool {
     var depth = 0
     while unsafe next < end {
-      let byte = unsafe next.pointee
-      switch byte {
+      switch unsafe next.pointee {
       case UInt8(ascii: "\""):
-        guard unsafe copyJSONString(to: &out) else { return false }
+        guard unsafe skipJSONString() else { return false }
         continue
       case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
-        if depth == 0 { return unsafe next > start }
+        if depth == 0 { return true }
         depth -= 1
       case UInt8(ascii: ","):
-        if depth == 0 { return unsafe next > start }
+        if depth == 0 { return true }
       default: break
       }
-      CopyText.append(byte, to: &out)
       unsafe next += 1
     }
-    return unsafe depth == 0 && next > start
+    return depth == 0
   }
 
-  /// Copies a string with quotes and escapes, each backslash doubled for COPY.
-  private mutating func copyJSONString(to out: inout ByteBuffer) -> Bool {
-    out.append(UInt8(ascii: "\""))
+  /// Steps over a string, behind its second quote.
+  private mutating func skipJSONString() -> Bool {
     unsafe next += 1
     while true {
-      unsafe next = unsafe out.appendPlain(from: next, end: end)
+      let rest = unsafe Span(_unsafeStart: next, count: end - next)
+      unsafe next += rest.endOfPlain(from: 0)
       guard unsafe next < end else { return false }
       switch unsafe next.pointee {
       case UInt8(ascii: "\""):
-        out.append(UInt8(ascii: "\""))
         unsafe next += 1
         return true
       case UInt8(ascii: "\\"):
         guard unsafe end - next >= 2 else { return false }
-        out.append(#"\\"#)
-        CopyText.append(unsafe next[1], to: &out)
         unsafe next += 2
-      default: return false
+      default: return false  // a control character
       }
     }
   }
@@ -220,24 +236,5 @@ struct ValueCopier {
     else { return false }
     unsafe next = unsafe at
     return true
-  }
-}
-
-/// The text format of COPY.
-enum CopyText {
-  /// Appends one byte of a value, escaped where COPY would take it for something else.
-  @inline(__always)
-  static func append(_ byte: UInt8, to out: inout ByteBuffer) {
-    switch byte {
-    case UInt8(ascii: "\\"): out.append(#"\\"#)
-    case UInt8(ascii: "\n"): out.append(#"\n"#)
-    case UInt8(ascii: "\r"): out.append(#"\r"#)
-    case UInt8(ascii: "\t"): out.append(#"\t"#)
-    default: out.append(byte)
-    }
-  }
-
-  static func append(_ value: Span<UInt8>, to out: inout ByteBuffer) {
-    for index in value.indices { append(value[index], to: &out) }
   }
 }

@@ -38,6 +38,8 @@ struct TargetColumn: Sendable, Equatable {
   let shape: ValueShape
   /// The server computes it: a member of its name is passed over.
   var isGenerated = false
+  /// Nil where only the text of a value can be sent.
+  var form: BinaryForm?
 }
 
 extension TargetColumn {
@@ -50,9 +52,10 @@ extension TargetColumn {
       WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
       """, [relation.sqlName])
     return (0..<rows.count).map { row in
-      TargetColumn(
-        name: rows.text(row, 0), shape: types.shape(rows.integer(row, 1) ?? 0),
-        isGenerated: rows.boolean(row, 2))
+      let type = rows.integer(row, 1) ?? 0
+      return TargetColumn(
+        name: rows.text(row, 0), shape: types.shape(type), isGenerated: rows.boolean(row, 2),
+        form: types.form(type))
     }
   }
 }
@@ -123,6 +126,17 @@ private struct TypeCatalog {
       return .composite(entry.attributes.map { .init(name: $0.name, shape: shape($0.type)) })
     case "b": return base(oid, entry)
     default: return .scalar
+    }
+  }
+
+  /// A domain is read as the type below it, and then checked.
+  func form(_ oid: Int) -> BinaryForm? {
+    guard let entry = entries[oid] else { return nil }
+    switch entry.kind {
+    case "d": return form(entry.base)
+    case "e": return .text
+    // What has a cast of its own may come as anything.
+    default: return shape(oid) == .foreign ? nil : BinaryForm(typeOID: oid)
     }
   }
 
