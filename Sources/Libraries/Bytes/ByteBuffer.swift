@@ -188,11 +188,12 @@ extension Span where Element == UInt8 {
   /// True if the bytes are those of `text`.
   @inlinable
   public func equals(_ text: StaticString) -> Bool {
-    count == text.utf8CodeUnitCount && isThere(text)
+    count == text.utf8CodeUnitCount && hasBytes(of: text)
   }
 
+  /// `text` must be as long.
   @usableFromInline
-  func isThere(_ text: StaticString) -> Bool {
+  func hasBytes(of text: StaticString) -> Bool {
     unsafe withUnsafeBufferPointer { mine in
       guard let start = mine.baseAddress else { return true }
       return unsafe memcmp(start, text.utf8Start, count) == 0

@@ -21,10 +21,7 @@ extension BinaryForm {
     out.append(bits)
     out.append(0 as UInt8)
     out.append(length)
-    guard bits <= 8 * length, appendBytes(address, isSix ? AF_INET6 : AF_INET, to: &out) else {
-      return false
-    }
-    return true
+    return bits <= 8 * length && appendBytes(address, isSix ? AF_INET6 : AF_INET, to: &out)
   }
 
   /// The corresponding C function is `inet_pton`.
