@@ -78,14 +78,16 @@ assert_format() {
   sql "create table odd (id int, at timestamptz, n numeric(9, 2), f float8)"
   local line='"at":"2024-01-01T00:00:00+00:00","n":1.5,"f":1}'
   {
-    seq -f "{\"id\":%.0f,$line" 1 3000
-    echo '{"id":"0xBAD","at":"2024-01-01T00:00:00+00:00","n":1.5,"f":1}' | sed 's/"0xBAD"/" 3001 "/'
+    seq -f "{\"id\":%.0f,$line" 1 2999
+    echo '{"id":3000,"at":"0044-03-15T12:00:00+00:00 BC","n":1000,"f":1e300}'
+    echo '{"id":" 3001 ","at":"2024-01-01T00:00:00+00:00","n":1.5,"f":1}'
     echo '{"id":3002,"at":"0044-03-15T12:00:00+00:00 BC","n":1e3,"f":4.9e-324}'
     seq -f "{\"id\":%.0f,$line" 3003 6000
   } >"$SCRATCH/odd"
   pg-load-jsonl --relation odd <"$SCRATCH/odd" >/dev/null
   assert_equal "$(sql "select count(*), count(distinct id), min(id), max(id) from odd")" "6000|6000|1|6000"
   assert_equal "$(sql "select at at time zone 'UTC', n, f from odd where id = 3002")" "0044-03-15 12:00:00 BC|1000.00|5e-324"
+  assert_equal "$(sql "select at at time zone 'UTC', n, f from odd where id = 3000")" "0044-03-15 12:00:00 BC|1000.00|1e+300"
   # Bad lines before it, at it and behind it are named by their numbers.
   sql "truncate odd; alter table odd add check (id not in (2, 2990, 3002, 3005, 5990))"
   local id
@@ -169,6 +171,21 @@ is_open() {
     and datname = current_database() and state = 'idle in transaction' and query like '%pg_attribute%'") == 1 ]]
 }
 
+@test "types that change before it has the lock are those that it has then" {
+  sql "create table late (id int4, x int)"
+  psql --no-psqlrc --quiet --command "begin" --command "alter table late alter id type float4" \
+    --command "select pg_sleep(1)" --command "commit" >/dev/null 3>&- &
+  local pid=$!
+  eventually 20 is_altered
+  PGOPTIONS='-c default_transaction_isolation=serializable' pg-load-jsonl --relation late <<<'{"id":1,"x":2}' >/dev/null
+  wait "$pid"
+  assert_equal "$(sql "table late")" "1|2"
+}
+
+is_altered() {
+  [[ $(sql "select count(*) from pg_locks where relation = 'late'::regclass and mode = 'AccessExclusiveLock' and granted") == 1 ]]
+}
+
 @test "the right to insert is enough, be it into one column" {
   sql "drop role if exists loader; create role loader login;
        create table rights (id int, note text); grant insert (id) on rights to loader"
@@ -176,7 +193,21 @@ is_open() {
   assert_equal "$(sql "select id from rights")" 1
   PGUSER=loader run --separate-stderr pg-load-jsonl --relation rights <<<'{"id":1,"note":"a"}'
   assert_status 77
-  sql "revoke all on rights from loader; drop role loader"
+  sql "revoke all on rights from loader"
+  PGUSER=loader run --separate-stderr pg-load-jsonl --relation rights <<<'{"id":1,"note":"a"}'
+  assert_status 77
+  sql "drop role loader"
+}
+
+@test "defaults and rules that are not asked for are not evaluated" {
+  sql "create function must() returns int immutable language plpgsql as 'begin raise ''give it''; end';
+       create table must_give (id int default must()); create table divided (id int default 1 / 0);
+       create table ruled (id int); create rule r as on insert to ruled do instead select 1 / 0"
+  local table
+  for table in must_give divided ruled; do
+    pg-load-jsonl --relation "$table" <<<'{"id":1}' >/dev/null
+    assert_equal "$(sql "table $table")" 1
+  done
 }
 
 @test "a table without a column has rows, too" {

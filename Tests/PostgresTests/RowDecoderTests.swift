@@ -135,6 +135,29 @@ private func value(_ json: String, _ shape: ValueShape) throws(RowError) -> Stri
   }
 }
 
+@Suite struct LiteralWriterTests {
+  /// Each level of nesting doubles the backslashes.
+  @Test func noLiteralIsLongerThanTheLimit() throws {
+    let shape = (0..<5).reduce(ValueShape.scalar) { inner, _ in
+      .composite([.init(name: "a", shape: inner)])
+    }
+    func json(_ backslashes: Int) -> String {
+      let text = String(repeating: #"\\"#, count: backslashes)
+      return String(repeating: #"{"a":"#, count: 5) + "\"\(text)\""
+        + String(repeating: "}", count: 5)
+    }
+    var writer = LiteralWriter(maxBytes: 1000)
+    #expect(try writer.write(json(20).utf8.span, as: shape))
+    let length = writer.span.count
+    #expect(length > 20 * 32 && length <= 1000)
+    for count in [30, 10_000] {
+      #expect(throws: ValueError("the value's text is longer than 1000 bytes")) {
+        try writer.write(json(count).utf8.span, as: shape)
+      }
+    }
+  }
+}
+
 @Suite struct RowDecoderLineTests {
   static let shapes: [ValueShape] = [
     .scalar, .json, RowDecoderValueTests.integers, RowDecoderValueTests.pair,

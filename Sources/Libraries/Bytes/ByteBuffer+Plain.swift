@@ -39,6 +39,8 @@ extension Span where Element == UInt8 {
 
 extension ByteBuffer {
   /// Copies the text from `start` up to the next quote, backslash or control character, and returns where that is.
+  ///
+  /// `withQuotes` takes quotes for plain.
   @inlinable
   public mutating func appendPlain(
     _ text: Span<UInt8>, from start: Int, withQuotes: Bool = false

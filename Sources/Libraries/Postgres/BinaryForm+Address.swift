@@ -7,7 +7,7 @@ extension BinaryForm {
   ///
   /// An address with fewer numbers than it should have is one of those, since the server completes it.
   ///
-  ///     family Int8 | bits of the network Int8 | whether it is a cidr Int8, which is not read | length Int8 | the bytes
+  ///     family Int8 | bits of the network Int8 | whether it is a cidr Int8, not read | length Int8 | the bytes
   func appendAddress(_ text: Span<UInt8>, to out: inout ByteBuffer) -> Bool {
     let slash = text.firstIndex(of: UInt8(ascii: "/")) ?? text.count
     let address = text.extracting(first: slash)
@@ -45,8 +45,12 @@ extension BinaryForm {
     }
   }
 
+  /// Without a zero in front, which the server takes in some places only.
   private func bits(_ text: Span<UInt8>, from start: Int) -> UInt8? {
-    guard text.count - start > 0, text.count - start <= 3 else { return nil }
+    let length = text.count - start
+    guard length > 0, length <= 3, length == 1 || text[start] != UInt8(ascii: "0") else {
+      return nil
+    }
     var value = 0
     for index in start..<text.count {
       let digit = text[index] &- 0x30

@@ -19,7 +19,9 @@ public enum BinaryForm: Sendable {
   case text
   case jsonb, uuid, bytea, address
 
-  /// `oid` is that of the column's own type; nil where it has no form here, as a domain has not.
+  /// `oid` is that of the column's own type; nil where it has no form here.
+  ///
+  /// Domains have that of the type below them, and enums are `text`; who asks must know them from the catalog.
   public init?(typeOID oid: Int) {
     switch oid {
     case 16: self = .boolean

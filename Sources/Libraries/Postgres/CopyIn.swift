@@ -3,7 +3,7 @@ internal import Posix
 
 /// `COPY … FROM STDIN`, with a connection that stays open to stop signals.
 extension Connection {
-  /// Begins a COPY statement; until `collect`, nothing but rows may be sent.
+  /// Begins a COPY statement; until `endCopy`, nothing but rows may be sent.
   ///
   /// `isBinary` must be what the statement says of the format.
   /// The corresponding C functions are `PQsendQuery` and `PQsetnonblocking`.

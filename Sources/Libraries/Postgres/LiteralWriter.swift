@@ -19,6 +19,10 @@ extension JSONKind {
 struct LiteralWriter: ~Copyable {
   private var out = ByteBuffer()
   private var scratch = ByteBuffer()
+  /// A longer literal is an error; no server takes one, and each level of nesting may double its length.
+  private let maxBytes: Int
+
+  init(maxBytes: Int = 1 << 30) { self.maxBytes = maxBytes }
 
   /// The literal last written.
   var span: Span<UInt8> {
@@ -36,7 +40,14 @@ struct LiteralWriter: ~Copyable {
     do throws(JSONError) { kind = try scanner.kind(value) } catch { throw ValueError(error) }
     if kind == .null { return false }
     try append(value, kind, shape)
+    try checkLength()
     return true
+  }
+
+  private func checkLength() throws(ValueError) {
+    guard out.count <= maxBytes else {
+      throw ValueError("the value's text is longer than \(maxBytes) bytes")
+    }
   }
 
   private mutating func append(
@@ -162,7 +173,7 @@ struct LiteralWriter: ~Copyable {
       isFirst = false
       let start = out.count
       out.append(name)
-      quote(from: start)
+      try quote(from: start)
       out.append("=>")
       let kind = try ValueReader.kind(value, range)
       if kind == .null {
@@ -179,10 +190,11 @@ struct LiteralWriter: ~Copyable {
   ) throws(ValueError) {
     let start = out.count
     try append(value, kind, shape)
-    if kind != .number && kind != .boolean || shape == .json { quote(from: start) }
+    if kind != .number && kind != .boolean || shape == .json { try quote(from: start) }
   }
 
-  private mutating func quote(from start: Int) {
+  private mutating func quote(from start: Int) throws(ValueError) {
+    try checkLength()
     Self.quote(&out, from: start, &scratch)
   }
 

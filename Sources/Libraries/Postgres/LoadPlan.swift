@@ -25,14 +25,13 @@ public struct LoadPlan: Sendable {
 
   /// Reads from the catalog how values of the relation's types are written.
   ///
-  /// Until the transaction ends, a table keeps the columns that it has now.
+  /// Until the transaction ends, which must be READ COMMITTED, a table keeps the columns that it has now.
   public init(
     _ relation: Relation, missing: Missing = .error, ignoresUnknown: Bool = false,
     on connection: borrowing Connection
   ) throws {
     let isTable = relation.kind == "r" || relation.kind == "p"
-    // Planning an insert takes the lock of one, and needs no other privilege.
-    if isTable { try connection.execute("EXPLAIN INSERT INTO \(relation.sqlName) DEFAULT VALUES") }
+    if isTable { try connection.lockForInsert(relation.sqlName) }
     let mayBeSplit = try isTable && Self.mayBeSplit(relation, on: connection)
     self.init(
       relation.name, relation.sqlName, try TargetColumn.list(of: relation, on: connection),
@@ -41,7 +40,7 @@ public struct LoadPlan: Sendable {
 
   init(
     _ name: String, _ sqlName: String, _ all: [TargetColumn], missing: Missing = .error,
-    ignoresUnknown: Bool = false, mayBeSplit: Bool = true
+    ignoresUnknown: Bool = false, mayBeSplit: Bool = false
   ) {
     self.name = name
     self.sqlName = sqlName
@@ -81,7 +80,8 @@ public struct LoadPlan: Sendable {
     return "COPY \(sqlName)\(list) FROM STDIN\(with)"
   }
 
-  /// What a statement does at its end, triggers do and keys check that lead back to the table: all of its rows are seen then.
+  /// True where nothing at the end of a statement looks at all of its rows, as triggers may, and foreign keys that lead
+  /// back to the table do.
   private static func mayBeSplit(
     _ relation: Relation, on connection: borrowing Connection
   ) throws -> Bool {

@@ -38,3 +38,14 @@ extension Relation {
       hint: "Run it again, with a newer snapshot.")
   }
 }
+
+extension Connection {
+  /// Keeps the columns of a table as they are until the transaction ends: what is looked up afterwards stays true.
+  ///
+  /// `table` is its name as SQL writes it. A statement that is only parsed takes the lock of an insert; it evaluates no
+  /// default, and needs no privilege. The transaction must be READ COMMITTED, to see what was changed before the lock.
+  public borrowing func lockForInsert(_ table: String) throws {
+    try execute(
+      "PREPARE sluice_lock AS INSERT INTO \(table) DEFAULT VALUES; DEALLOCATE sluice_lock")
+  }
+}

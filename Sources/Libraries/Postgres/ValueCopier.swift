@@ -2,8 +2,9 @@ internal import Bytes
 
 /// Copies JSON values as the text of their types, in place and without allocation.
 ///
-/// What is appended lies as `TextRows` has it: a length and the bytes, or -1 for null. Each method returns false where the value is not of its kind or is malformed; the cursor then
-/// stands anywhere, and the caller reads the line again in the slow way, which knows the reason.
+/// What is appended lies as `TextRows` has it: a length, which the limit of a line keeps small enough, and the bytes, or
+/// -1 for null. Each method returns false where the value is not of its kind or is malformed; the cursor then stands
+/// anywhere, and the caller reads the line again in the slow way, which knows the reason.
 @unsafe
 struct ValueCopier {
   var next: UnsafePointer<UInt8>

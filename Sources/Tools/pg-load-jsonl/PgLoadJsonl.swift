@@ -128,10 +128,12 @@ enum PgLoadJsonl: Tool {
   }
 
   /// The server's warnings would reach us in the middle of the rows, where only errors may come.
+  ///
+  /// With an older snapshot, types would be looked up as they were before somebody changed them.
   private static func begin(_ options: Options, on connection: borrowing Connection) throws {
     try connection.execute(
       """
-      BEGIN; SET LOCAL client_min_messages = error;
+      BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL client_min_messages = error;
       SET LOCAL statement_timeout = \(options.timeoutMilliseconds)
       """)
   }

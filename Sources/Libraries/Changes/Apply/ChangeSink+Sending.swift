@@ -67,7 +67,7 @@ extension ChangeSink {
     let flight = Flight(kind: .insert, table: table.target.sqlName, copied: run)
     try flight.refusable {
       // Bytes that are of another type would be taken for a value of it.
-      if run.forms != nil, try !table.target.isUnchanged(run, on: connection) {
+      if run.forms != nil, try !table.target.isUnchanged(on: connection) {
         table.sendText(run)
       }
       try connection.beginCopy(table.target.copyStatement(run), isBinary: run.forms != nil)

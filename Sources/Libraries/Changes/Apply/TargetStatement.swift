@@ -48,15 +48,6 @@ extension TargetTable {
     return "COPY \(sqlName) (\(list(run.columns))) FROM STDIN\(format)"
   }
 
-  /// Plans an insert of such rows, and does none.
-  func planStatement(_ written: [Int]) -> String {
-    let nulls = written.map { _ in "NULL" }.joined(separator: ", ")
-    return """
-      EXPLAIN INSERT INTO \(sqlName) (\(list(written))) OVERRIDING SYSTEM VALUE \
-      SELECT \(nulls) WHERE false
-      """
-  }
-
   func insertStatement(_ written: [Int], _ conflict: ConflictAction) -> String {
     let values = written.enumerated().map { value($0, of: $1) }.joined(separator: ", ")
     return """

@@ -97,10 +97,9 @@ extension TargetTable {
 
   /// True if the columns have the names and types with which they were looked up.
   ///
-  /// `run` says which rows are to be inserted. They keep their types until the transaction ends: planning an insert
-  /// takes the lock of one, and needs no other privilege.
-  func isUnchanged(_ run: PendingRun, on connection: borrowing Connection) throws -> Bool {
-    try connection.execute(planStatement(run.columns))
+  /// They keep their types until the transaction ends.
+  func isUnchanged(on connection: borrowing Connection) throws -> Bool {
+    try connection.lockForInsert(sqlName)
     let query = """
       SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid, ',' ORDER BY a.attnum)
       FROM pg_catalog.pg_attribute a
