@@ -78,7 +78,13 @@ content() { sql_in "$1" 'select id, v, w from t order by id'; }
   same positive text 1 2
   same interval text '1 year -2 days 03:04:05.6'
   same 'int[]' text '{1,2,NULL}' '{}'
-  same inet text 10.0.0.1/8
+  same macaddr text 08:00:2b:01:02:03
+}
+
+@test "addresses" {
+  at_source 'create publication p for all tables'
+  same inet binary 10.0.0.1/8 10.0.0.1 0.0.0.0/0 255.255.255.255 ::1 2001:db8::1/64 ::ffff:10.1.2.3
+  same cidr binary 10.0.0.0/8 10.1.2.3 10.1.2 2001:db8::/32 ::/0
 }
 
 @test "a hundred thousand values at random" {
