@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Posix
 
 /// The rows of a `COPY … TO STDOUT`, as they come.
 public struct CopyOut: ~Copyable {
@@ -37,8 +38,18 @@ public struct CopyOut: ~Copyable {
 }
 
 extension Connection {
+  /// Rows gather for so long before they are looked for again.
+  private var gatheringMicroseconds: Int64 { 300 }
+
   /// Waits for bytes and takes them in; a stop signal cancels the statement.
+  ///
+  /// A server writes 8 KiB at a time, and waking for each who waits for them takes it as long as some rows do. While
+  /// nothing is there we sleep by the clock, and find many of them.
   borrowing func waitForMore() throws {
+    if unsafe !Descriptor(rawValue: PQsocket(handle)).isReadable(within: 0) {
+      // A stop signal is heeded below.
+      try? Clock.sleep(microseconds: gatheringMicroseconds)
+    }
     var isFirst = true
     try waitForInput {
       defer { isFirst = false }
