@@ -37,7 +37,6 @@ public enum Hex {
   }
 
   /// The number that one digit of either case stands for; `nil` for anything else.
-  @inlinable
   public static func value(_ digit: UInt8) -> UInt8? {
     switch digit {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")

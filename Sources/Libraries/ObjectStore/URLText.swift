@@ -35,10 +35,10 @@ enum URLText {
     decoded.reserveCapacity(bytes.count)
     var at = 0
     while at < bytes.count {
-      if bytes[at] == UInt8(ascii: "%"), at + 2 < bytes.count, let high = Hex.value(bytes[at + 1]),
-        let low = Hex.value(bytes[at + 2])
+      if bytes[at] == UInt8(ascii: "%"), at + 2 < bytes.count,
+        let byte = Hex.byte(bytes[at + 1], bytes[at + 2])
       {
-        decoded.append(high << 4 | low)
+        decoded.append(byte)
         at += 3
       } else {
         decoded.append(bytes[at] == UInt8(ascii: "+") ? UInt8(ascii: " ") : bytes[at])

@@ -13,7 +13,9 @@ extension BinaryForm {
     let address = text.extracting(first: slash)
     let isSix = address.firstIndex(of: UInt8(ascii: ":")) != nil
     let length: UInt8 = isSix ? 16 : 4
-    guard let bits = slash == text.count ? 8 * length : bits(text, from: slash + 1) else {
+    guard
+      let bits = slash == text.count ? 8 * length : bits(text.extracting(droppingFirst: slash + 1))
+    else {
       return false
     }
     out.append(bigEndian: Int32(4 + length))
@@ -21,12 +23,12 @@ extension BinaryForm {
     out.append(bits)
     out.append(0 as UInt8)
     out.append(length)
-    return bits <= 8 * length && appendBytes(address, isSix ? AF_INET6 : AF_INET, to: &out)
+    return bits <= 8 * length && appendBytes(address, count: Int(length), to: &out)
   }
 
   /// The corresponding C function is `inet_pton`.
   private func appendBytes(
-    _ address: Span<UInt8>, _ family: Int32, to out: inout ByteBuffer
+    _ address: Span<UInt8>, count: Int, to out: inout ByteBuffer
   ) -> Bool {
     // No address is longer, and the end is where the zero byte stands.
     guard address.count < INET6_ADDRSTRLEN, address.firstIndex(of: 0) == nil else { return false }
@@ -36,27 +38,18 @@ extension BinaryForm {
         unsafe word[index] = CChar(truncatingIfNeeded: address[index])
       }
       unsafe word[address.count] = 0
-      let length = family == AF_INET6 ? 16 : 4
-      guard unsafe inet_pton(family, word.baseAddress, out.reserve(length)) == 1 else {
+      let family = count == 16 ? AF_INET6 : AF_INET
+      guard unsafe inet_pton(family, word.baseAddress, out.reserve(count)) == 1 else {
         return false
       }
-      unsafe out.advance(by: length)
+      unsafe out.advance(by: count)
       return true
     }
   }
 
   /// Without a zero in front, which the server takes in some places only.
-  private func bits(_ text: Span<UInt8>, from start: Int) -> UInt8? {
-    let length = text.count - start
-    guard length > 0, length <= 3, length == 1 || text[start] != UInt8(ascii: "0") else {
-      return nil
-    }
-    var value = 0
-    for index in start..<text.count {
-      let digit = text[index] &- 0x30
-      guard digit < 10 else { return nil }
-      value = value * 10 + Int(digit)
-    }
-    return UInt8(exactly: value)
+  private func bits(_ text: Span<UInt8>) -> UInt8? {
+    guard text.count == 1 || !text.isEmpty && (0x31...0x39).contains(text[0]) else { return nil }
+    return integer(text).flatMap { UInt8(exactly: $0) }
   }
 }

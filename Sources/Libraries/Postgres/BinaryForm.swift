@@ -84,7 +84,7 @@ public enum BinaryForm: Sendable {
     return text.equals("false") || text.equals("f") ? 0 : nil
   }
 
-  private func integer(_ text: Span<UInt8>) -> Int64? {
+  func integer(_ text: Span<UInt8>) -> Int64? {
     let isNegative = !text.isEmpty && text[0] == UInt8(ascii: "-")
     guard text.count > (isNegative ? 1 : 0) else { return nil }
     // Counted downwards, where there is room for one more.

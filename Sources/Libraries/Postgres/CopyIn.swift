@@ -56,7 +56,7 @@ extension Connection {
   }
 
   /// Ends the rows, and does not wait for what the server says.
-  borrowing func sendCopyEnd() throws {
+  private borrowing func sendCopyEnd() throws {
     while true {
       let ended = unsafe PQputCopyEnd(handle, nil)
       if ended == 1 { break }

@@ -57,10 +57,10 @@ struct StaleKeys: ~Copyable {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(digits.count / 2)
     for index in stride(from: 0, to: digits.count - 1, by: 2) {
-      guard let high = Hex.value(digits[index]), let low = Hex.value(digits[index + 1]) else {
+      guard let byte = Hex.byte(digits[index], digits[index + 1]) else {
         throw Failure(.bug, "the server sent something else than digits")
       }
-      bytes.append(high << 4 | low)
+      bytes.append(byte)
     }
     return bytes
   }
